@@ -1,0 +1,112 @@
+//! The permit: the value that appending a receipt returns, and the only thing that can start anything.
+//!
+//! Nothing outside this module can make a [`StartPermit`]; none is `Clone`, `Default` or `Serialize`. A vendor client takes it by
+//! value, sends at most once, and gives back a [`Sent`], which `Permits::record` consumes.
+
+use crate::clock::Clock;
+use crate::lease::Leadership;
+use crate::upgrade::receipt::Answer;
+use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
+
+/// Leave to start one run on one target once.
+#[must_use = "a permit is spent by a vendor's start, or withdrawn"]
+#[derive(Debug)]
+pub struct StartPermit {
+    receipt: String,
+    target: TargetKey,
+    order: Order,
+    deadline: Deadline,
+    leadership: Leadership,
+    clock: Clock,
+    spent: bool,
+}
+
+/// What is asked of the vendor, frozen when the receipt was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Version, byte-equal to what the vendor lists.
+    pub version: String,
+    /// vCenter: go on in spite of WARNING prechecks.
+    pub ignore_precheck_warnings: bool,
+}
+
+/// When a permit dies, on both clocks, less the time a connection may take.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    mono: Mono,
+    wall: jiff::Timestamp,
+}
+
+/// A permit that can no longer be used: nothing was sent.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unarmed {
+    /// Its time is over.
+    #[error("the permit expired before the request was sent")]
+    Expired,
+    /// This process is no longer the leader.
+    #[error("leadership was lost before the request was sent")]
+    NotLeader,
+}
+
+impl StartPermit {
+    /// Name of the receipt behind this permit; goes into the request's User-Agent.
+    pub fn receipt(&self) -> &str {
+        &self.receipt
+    }
+
+    /// What may be started.
+    pub fn target(&self) -> &TargetKey {
+        &self.target
+    }
+
+    /// What is asked of the vendor.
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The last check before the socket: leadership, and time left on both clocks. Called directly before the request is sent.
+    pub fn arm(&self) -> Result<(), Unarmed> {
+        if !self.leadership.held() {
+            return Err(Unarmed::NotLeader);
+        }
+        if self.clock.mono() >= self.deadline.mono || self.clock.wall() >= self.deadline.wall {
+            return Err(Unarmed::Expired);
+        }
+        Ok(())
+    }
+
+    /// Turns the permit into what was answered. From here on the request counts as sent.
+    pub fn spend(mut self, answer: Answer) -> Sent {
+        self.spent = true;
+        Sent { receipt: self.receipt.clone(), target: self.target.clone(), answer, recorded: false }
+    }
+}
+
+impl Drop for StartPermit {
+    fn drop(&mut self) {
+        if !self.spent {
+            tracing::error!(receipt = %self.receipt, "a start permit was dropped unspent");
+            debug_assert!(std::thread::panicking(), "a start permit was dropped unspent");
+        }
+    }
+}
+
+/// A start that went out, and its answer. Not a `Result`: `?` cannot swallow it.
+#[must_use = "an answer is recorded, or it is lost"]
+#[derive(Debug)]
+pub struct Sent {
+    receipt: String,
+    target: TargetKey,
+    answer: Answer,
+    recorded: bool,
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if !self.recorded {
+            tracing::error!(receipt = %self.receipt, target = %self.target, answer = ?self.answer, "the answer to a start was dropped unrecorded");
+            debug_assert!(std::thread::panicking(), "the answer to a start was dropped unrecorded");
+        }
+    }
+}

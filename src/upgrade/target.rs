@@ -1,0 +1,191 @@
+//! What a start is aimed at: (vendor, authority, object), and the name and hash that its ledger is found by.
+//!
+//! The canonical form and the hash are a **persisted contract**: receipts of every past version are found by them. The golden
+//! vectors below must never change.
+
+use std::fmt;
+
+use data_encoding::BASE32_NOPAD;
+use sha2::Digest;
+use sha2::Sha256;
+
+/// Which of the four vendor APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VendorType {
+    /// Aruba Central (classic).
+    ArubaCentral,
+    /// A VMware disaster recovery appliance.
+    RecoveryAppliance,
+    /// An IBM Z Hardware Management Console.
+    Hmc,
+    /// vCenter Supervisor clusters.
+    VCenter,
+}
+
+impl VendorType {
+    /// The persisted name: first part of a target's canonical form and of a receipt's name.
+    pub fn slug(self) -> &'static str {
+        match self {
+            VendorType::ArubaCentral => "arubacentral",
+            VendorType::RecoveryAppliance => "recoveryappliance",
+            VendorType::Hmc => "hmc",
+            VendorType::VCenter => "vcenter",
+        }
+    }
+}
+
+/// Canonical host:port that is connected to: lowercase IDNA host, explicit port. Made by [`Authority::from_url`] only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Authority(String);
+
+/// A URL that names no authority we would connect to.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum AuthorityError {
+    /// Not a URL at all.
+    #[error("{url:?} is not a URL: {why}")]
+    NotAUrl {
+        /// What was given.
+        url: String,
+        /// What the parser said.
+        why: String,
+    },
+    /// Another scheme than https.
+    #[error("{url:?} must use https")]
+    NotHttps {
+        /// What was given.
+        url: String,
+    },
+    /// Something besides host and port.
+    #[error("{url:?} must be https://host or https://host:port, without user, path, query or fragment")]
+    NotBare {
+        /// What was given.
+        url: String,
+    },
+}
+
+impl Authority {
+    /// Reads `https://host[:port]`. The host is lowercased and IDNA-encoded; the default port 443 becomes explicit.
+    pub fn from_url(url: &str) -> Result<Authority, AuthorityError> {
+        let parsed = url::Url::parse(url).map_err(|e| AuthorityError::NotAUrl { url: url.to_owned(), why: e.to_string() })?;
+        if parsed.scheme() != "https" {
+            return Err(AuthorityError::NotHttps { url: url.to_owned() });
+        }
+        let bare = parsed.username().is_empty()
+            && parsed.password().is_none()
+            && matches!(parsed.path(), "" | "/")
+            && parsed.query().is_none()
+            && parsed.fragment().is_none();
+        match (bare, parsed.host_str(), parsed.port_or_known_default()) {
+            (true, Some(host), Some(port)) => Ok(Authority(format!("{}:{port}", host.trim_end_matches('.').to_lowercase()))),
+            _ => Err(AuthorityError::NotBare { url: url.to_owned() }),
+        }
+    }
+
+    /// `host:port`; an IPv6 host is in brackets.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `https://host:port`.
+    pub fn base_url(&self) -> String {
+        format!("https://{}", self.0)
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One thing that can be upgraded, and the key of its ledger.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetKey {
+    /// Which API.
+    pub vendor: VendorType,
+    /// Where it is.
+    pub authority: Authority,
+    /// Which object there: `domain-c8`, `console`, `appliance`, `customer/<id>/<deviceType>`.
+    pub object: String,
+}
+
+/// Length of the hash in characters: 100 bits, far from collision for any number of targets, and short enough for names.
+const HASH_CHARS: usize = 20;
+
+impl TargetKey {
+    /// The key of a Supervisor cluster.
+    pub fn cluster(authority: Authority, cluster: &str) -> TargetKey {
+        TargetKey { vendor: VendorType::VCenter, authority, object: cluster.to_owned() }
+    }
+
+    /// `type|authority|object`, for people and compared on every read.
+    pub fn canonical(&self) -> String {
+        format!("{}|{}|{}", self.vendor.slug(), self.authority, self.object)
+    }
+
+    /// First 20 characters of the lowercase unpadded base32 of the sha256 over the parts, each prefixed by its length in bytes
+    /// as a big-endian 32-bit number, so that no two different keys share an input.
+    pub fn hash(&self) -> String {
+        let mut sha = Sha256::new();
+        for part in [self.vendor.slug(), self.authority.as_str(), &self.object] {
+            sha.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            sha.update(part.as_bytes());
+        }
+        let mut text = BASE32_NOPAD.encode(&sha.finalize()).to_lowercase();
+        text.truncate(HASH_CHARS);
+        text
+    }
+
+    /// Name of the receipt with this sequence number in this target's ledger.
+    pub fn receipt_name(&self, seq: u32) -> String {
+        format!("{}-{}-{seq:05}", self.vendor.slug(), self.hash())
+    }
+}
+
+impl fmt::Display for TargetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.canonical())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(vendor: VendorType, url: &str, object: &str) -> TargetKey {
+        TargetKey { vendor, authority: Authority::from_url(url).unwrap(), object: object.to_owned() }
+    }
+
+    #[test]
+    fn spellings_of_one_endpoint_are_one_authority() {
+        let canonical = Authority::from_url("https://vc1.example").unwrap();
+        for same in ["https://VC1.example", "https://vc1.example:443", "https://vc1.example/", "https://vc1.example."] {
+            assert_eq!(Authority::from_url(same).unwrap(), canonical, "{same}");
+        }
+        assert_eq!(canonical.as_str(), "vc1.example:443");
+        assert_eq!(Authority::from_url("https://bücher.example").unwrap().as_str(), "xn--bcher-kva.example:443");
+        assert_eq!(Authority::from_url("https://[::1]:8443").unwrap().as_str(), "[::1]:8443");
+    }
+
+    #[test]
+    fn anything_but_a_bare_https_authority_is_refused() {
+        for bad in ["http://vc1", "https://u@vc1", "https://u:p@vc1", "https://vc1/api", "https://vc1?x=1", "https://vc1#f", "vc1", "https://"] {
+            assert!(Authority::from_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_two_keys_share_a_hash_input() {
+        let a = key(VendorType::VCenter, "https://vc1:44", "3x");
+        let b = key(VendorType::VCenter, "https://vc1:443", "x");
+        assert_ne!(a.hash(), b.hash());
+    }
+
+    #[test]
+    fn receipt_names_are_valid_object_names_and_sort_by_sequence() {
+        let k = key(VendorType::RecoveryAppliance, "https://srm-a.dr.example", "appliance");
+        let name = k.receipt_name(7);
+        assert!(name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+        assert!(k.receipt_name(7) < k.receipt_name(12));
+    }
+}
