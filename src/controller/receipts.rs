@@ -9,9 +9,9 @@ use kube::ResourceExt;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::api::ReceiptStatus;
 use crate::api::UpgradeReceipt;
-use crate::api::Verdict as ApiVerdict;
+use crate::api::upgrade_receipt::UpgradeReceiptStatus;
+use crate::api::upgrade_receipt::Verdict as ApiVerdict;
 use crate::upgrade::decision::Fact;
 use crate::upgrade::receipt::Adopted;
 use crate::upgrade::receipt::Answer;
@@ -77,7 +77,7 @@ fn push<T>(unknown: &mut Vec<String>, field: &str, word: &str) -> Option<T> {
     None
 }
 
-fn answer(status: &ReceiptStatus, unknown: &mut Vec<String>) -> Option<Answered> {
+fn answer(status: &UpgradeReceiptStatus, unknown: &mut Vec<String>) -> Option<Answered> {
     let raw = status.answer.as_ref()?;
     let message = raw.message.clone().unwrap_or_default();
     let reason = raw.reason.clone().unwrap_or_default();
@@ -95,24 +95,32 @@ fn answer(status: &ReceiptStatus, unknown: &mut Vec<String>) -> Option<Answered>
     Some(Answered { answer, at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH) })
 }
 
-fn end(status: &ReceiptStatus, unknown: &mut Vec<String>) -> Option<End> {
+fn end(status: &UpgradeReceiptStatus, unknown: &mut Vec<String>) -> Option<End> {
     let raw = status.end.as_ref()?;
     let kind = EndKind::read(&raw.kind).or_else(|| push(unknown, "end.kind", &raw.kind))?;
     Some(End { kind, at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH), how: raw.how.clone() })
 }
 
+/// Longest text that the CRD takes in a receipt's message or evidence.
+const TEXT: usize = 1024;
+
+/// Cut to what the CRD takes: a fact must never fail to be written for its length.
+fn bounded(text: &str) -> String {
+    text.chars().take(TEXT).collect()
+}
+
 /// The `status.answer` of an answer.
 pub fn answer_json(answer: &Answer, at: Timestamp) -> Value {
     match answer {
-        Answer::Accepted { job } => json!({"kind": "Accepted", "job": job, "at": at}),
-        Answer::Rejected { message } => json!({"kind": "Rejected", "message": message, "at": at}),
-        Answer::Lost { message } => json!({"kind": "Lost", "message": message, "at": at}),
+        Answer::Accepted { job } => json!({"kind": "Accepted", "job": job.as_deref().map(bounded), "at": at}),
+        Answer::Rejected { message } => json!({"kind": "Rejected", "message": bounded(message), "at": at}),
+        Answer::Lost { message } => json!({"kind": "Lost", "message": bounded(message), "at": at}),
         Answer::NotTaken { reason, message } => {
             let seconds = match reason {
                 NotTaken::Throttled { retry_after } => retry_after.map(|d| d.as_secs().min(86_400)),
                 _ => None,
             };
-            json!({"kind": "NotTaken", "reason": reason.word(), "message": message, "retryAfterSeconds": seconds, "at": at})
+            json!({"kind": "NotTaken", "reason": reason.word(), "message": bounded(message), "retryAfterSeconds": seconds, "at": at})
         }
     }
 }
@@ -120,11 +128,11 @@ pub fn answer_json(answer: &Answer, at: Timestamp) -> Value {
 /// The part of a receipt's status that a fact is.
 pub fn fact_json(fact: &Fact, at: Timestamp) -> Value {
     match fact {
-        Fact::Adopted { how } => json!({"adopted": {"at": at, "how": how}}),
+        Fact::Adopted { how } => json!({"adopted": {"at": at, "how": bounded(how)}}),
         Fact::End { kind, how } => json!({
-            "end": {"kind": kind.word(), "at": at, "how": how},
+            "end": {"kind": kind.word(), "at": at, "how": bounded(how)},
             "conditions": [{
-                "type": "Settled", "status": "True", "reason": kind.word(), "message": how,
+                "type": "Settled", "status": "True", "reason": kind.word(), "message": bounded(how),
                 "lastTransitionTime": at,
             }],
         }),
