@@ -198,6 +198,22 @@ impl Ledgers {
         open.iter().map(|r| OpenReceipt { receipt: Arc::clone(r), followed: followed(r) }).collect()
     }
 
+    /// The target of the newest receipt that was written through a Connection for an object.
+    pub fn target_of(&self, namespace: &str, connection: &str, object: &str) -> Option<TargetKey> {
+        let inner = self.inner();
+        let through = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.connection == connection;
+        let receipts = inner.by_hash.values().flat_map(|l| l.values()).filter_map(Entry::receipt).filter(through);
+        let keys = receipts.filter_map(|r| TargetKey::parse(&r.target).filter(|k| k.object == object).map(|k| (r.created, k)));
+        keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
+    }
+
+    /// Open receipts that were written through a Connection.
+    pub fn open_through(&self, namespace: &str, connection: &str) -> usize {
+        let inner = self.inner();
+        let open = inner.by_hash.values().filter_map(|l| l.values().next_back().and_then(Entry::open));
+        open.filter(|r| r.run.namespace == namespace && r.connection == connection).count()
+    }
+
     /// Open receipts that a resource asked for.
     pub fn open_of(&self, namespace: &str, kind: &str, name: &str) -> Vec<Arc<Receipt>> {
         let inner = self.inner();
@@ -207,6 +223,13 @@ impl Ledgers {
 }
 
 impl Entry {
+    fn receipt(&self) -> Option<&Arc<Receipt>> {
+        match self {
+            Entry::Read(receipt) => Some(receipt),
+            Entry::Unreadable(_) => None,
+        }
+    }
+
     fn open(&self) -> Option<&Arc<Receipt>> {
         match self {
             Entry::Read(receipt) if receipt.open() => Some(receipt),

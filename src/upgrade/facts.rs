@@ -41,8 +41,6 @@ pub struct Facts {
     pub targets: Vec<TargetFacts>,
     /// This process is preparing a start or a note of this resource; until its receipt is written nothing else is begun.
     pub starting: Option<TargetKey>,
-    /// Why the last try of this process to start something did not come to a receipt, if it did not.
-    pub last_refusal: Option<(TargetKey, String)>,
 }
 
 /// The resource that asks.

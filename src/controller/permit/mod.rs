@@ -1,7 +1,18 @@
 //! The permit: the value that appending a receipt returns, and the only thing that can start anything.
 //!
-//! Nothing outside this module can make a [`StartPermit`]; none is `Clone`, `Default` or `Serialize`. A vendor client takes it by
-//! value, sends at most once, and gives back a [`Sent`], which `Permits::record` consumes.
+//! Nothing outside this module can make a [`StartPermit`]; none is `Clone`, `Default` or `Serialize`. [`Permits`] makes one by
+//! [reserving](Permits::reserve) a slot and [appending](Permits::append) a receipt; a vendor client takes it by value, sends at most
+//! once, and gives back a [`Sent`], which [`Permits::record`] consumes.
+
+mod permits;
+mod reserve;
+mod store;
+
+pub use permits::Permits;
+pub use permits::Plan;
+pub use permits::Refused;
+pub use reserve::Live;
+pub use reserve::Reserved;
 
 use crate::clock::Clock;
 use crate::lease::Leadership;
