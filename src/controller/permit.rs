@@ -79,7 +79,12 @@ impl StartPermit {
     /// Turns the permit into what was answered. From here on the request counts as sent.
     pub fn spend(mut self, answer: Answer) -> Sent {
         self.spent = true;
-        Sent { receipt: self.receipt.clone(), target: self.target.clone(), answer, recorded: false }
+        Sent {
+            receipt: self.receipt.clone(),
+            target: self.target.clone(),
+            answer,
+            recorded: false,
+        }
     }
 }
 
