@@ -131,7 +131,7 @@ fn patient() -> LeaseTiming {
 
 /// Quick to lose.
 fn hasty() -> LeaseTiming {
-    LeaseTiming::new(Duration::from_millis(900), Duration::from_millis(600), Duration::from_millis(20)).unwrap()
+    LeaseTiming::new(Duration::from_secs(2), Duration::from_millis(1500), Duration::from_millis(20)).unwrap()
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -227,7 +227,7 @@ async fn a_process_that_slept_knows_before_any_task_ran() {
         .unwrap();
     assert!(held.leadership().held());
     // Blocks the only thread: the task that renews cannot run.
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1600));
     assert!(!held.leadership().held());
     assert!(!held.lost().is_cancelled(), "no task has run");
     soon(held.lost().cancelled()).await;
