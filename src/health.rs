@@ -27,7 +27,12 @@ struct PulseInner {
 impl Pulse {
     /// A pulse that beats now.
     pub fn new(name: &'static str, clock: Clock, max_age: Duration) -> Pulse {
-        let pulse = Pulse(Arc::new(PulseInner { name, clock, max_age, last: AtomicU64::new(0) }));
+        let pulse = Pulse(Arc::new(PulseInner {
+            name,
+            clock,
+            max_age,
+            last: AtomicU64::new(0),
+        }));
         pulse.beat();
         pulse
     }
@@ -71,7 +76,12 @@ enum Condition {
 impl Readiness {
     /// Requires all of `names`. None is met yet: what nobody reports is missing, not fine.
     pub fn requiring(names: impl IntoIterator<Item = &'static str>) -> Readiness {
-        Readiness(Arc::new(Mutex::new(names.into_iter().map(|name| (name, Condition::Missing("not reported yet"))).collect())))
+        Readiness(Arc::new(Mutex::new(
+            names
+                .into_iter()
+                .map(|name| (name, Condition::Missing("not reported yet")))
+                .collect(),
+        )))
     }
 
     /// `name` is met.

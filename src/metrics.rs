@@ -135,15 +135,39 @@ impl Metrics {
         registry.register("reconcile_duration_seconds", "Time of one reconcile", m.reconcile_duration.clone());
         registry.register("reconcile_errors", "Reconciles that failed, by error", m.reconcile_errors.clone());
         registry.register("starts", "Permits, by what they came to", m.starts.clone());
-        registry.register("vendor_requests", "Requests to vendors, by class of answer", m.vendor_requests.clone());
-        registry.register("vendor_request_duration_seconds", "Time of one request to a vendor", m.vendor_duration.clone());
-        registry.register("status_writes", "Writes of a status; a steady rate at rest is a spin", m.status_writes.clone());
+        registry.register(
+            "vendor_requests",
+            "Requests to vendors, by class of answer",
+            m.vendor_requests.clone(),
+        );
+        registry.register(
+            "vendor_request_duration_seconds",
+            "Time of one request to a vendor",
+            m.vendor_duration.clone(),
+        );
+        registry.register(
+            "status_writes",
+            "Writes of a status; a steady rate at rest is a spin",
+            m.status_writes.clone(),
+        );
         registry.register("receipts_open", "Receipts without an end", m.receipts_open.clone());
-        registry.register("receipts_unresolved", "Open receipts that only a person can end", m.receipts_unresolved.clone());
-        registry.register("contradictions", "Vendors that took back what a receipt relies on", m.contradictions.clone());
+        registry.register(
+            "receipts_unresolved",
+            "Open receipts that only a person can end",
+            m.receipts_unresolved.clone(),
+        );
+        registry.register(
+            "contradictions",
+            "Vendors that took back what a receipt relies on",
+            m.contradictions.clone(),
+        );
         registry.register("leader", "1 while this process leads", m.leader.clone());
         registry.register("starts_enabled", "0 while starts are switched off", m.starts_enabled.clone());
-        registry.register("crds_outdated", "1 while the served CRDs lack what this version needs", m.crds_outdated.clone());
+        registry.register(
+            "crds_outdated",
+            "1 while the served CRDs lack what this version needs",
+            m.crds_outdated.clone(),
+        );
         let metrics = Metrics(Arc::new(Inner { registry, ..registered }));
         metrics.set_starts_enabled(true);
         metrics
@@ -151,7 +175,10 @@ impl Metrics {
 
     /// One reconcile of a `kind` took `duration`.
     pub fn reconciled(&self, kind: &'static str, duration: Duration) {
-        self.0.reconcile_duration.get_or_create(&Kind { kind }).observe(duration.as_secs_f64());
+        self.0
+            .reconcile_duration
+            .get_or_create(&Kind { kind })
+            .observe(duration.as_secs_f64());
     }
 
     /// One reconcile of a `kind` failed; `label` names the error.
@@ -161,13 +188,25 @@ impl Metrics {
 
     /// One permit on a vendor `type` came to `outcome`.
     pub fn started(&self, r#type: &'static str, outcome: StartOutcome) {
-        self.0.starts.get_or_create(&Start { r#type, outcome: outcome.label() }).inc();
+        self.0
+            .starts
+            .get_or_create(&Start {
+                r#type,
+                outcome: outcome.label(),
+            })
+            .inc();
     }
 
     /// One request to a vendor: `class` is ok or the class of its error.
     pub fn vendor_request(&self, r#type: &'static str, operation: &'static str, class: &'static str, duration: Duration) {
-        self.0.vendor_requests.get_or_create(&RequestClass { r#type, operation, class }).inc();
-        self.0.vendor_duration.get_or_create(&Request { r#type, operation }).observe(duration.as_secs_f64());
+        self.0
+            .vendor_requests
+            .get_or_create(&RequestClass { r#type, operation, class })
+            .inc();
+        self.0
+            .vendor_duration
+            .get_or_create(&Request { r#type, operation })
+            .observe(duration.as_secs_f64());
     }
 
     /// One status of a `kind` was written.
@@ -179,7 +218,10 @@ impl Metrics {
     /// number stays.
     pub fn set_receipts(&self, r#type: &'static str, open: u32, unresolved: u32) {
         self.0.receipts_open.get_or_create(&Type { r#type }).set(i64::from(open));
-        self.0.receipts_unresolved.get_or_create(&Type { r#type }).set(i64::from(unresolved));
+        self.0
+            .receipts_unresolved
+            .get_or_create(&Type { r#type })
+            .set(i64::from(unresolved));
     }
 
     /// A vendor said that it took a start which a receipt had ended as not taken.
@@ -255,7 +297,12 @@ mod tests {
     #[test]
     fn gauges_and_single_counters_are_there_before_anything_happened() {
         let text = Metrics::new().encode();
-        for line in ["windlass_contradictions_total 0", "windlass_leader 0", "windlass_starts_enabled 1", "windlass_crds_outdated 0"] {
+        for line in [
+            "windlass_contradictions_total 0",
+            "windlass_leader 0",
+            "windlass_starts_enabled 1",
+            "windlass_crds_outdated 0",
+        ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
     }

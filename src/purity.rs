@@ -36,7 +36,11 @@ fn the_core_mentions_no_clock_no_client_and_no_waiting() {
             found.extend(hits.map(|word| format!("{}:{}: {word}: {}", path.display(), number + 1, line.trim())));
         }
     }
-    assert!(found.is_empty(), "src/upgrade/ decides on what it is given, and does nothing:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "src/upgrade/ decides on what it is given, and does nothing:\n{}",
+        found.join("\n")
+    );
 }
 
 #[test]
@@ -47,7 +51,11 @@ fn a_file_fits_in_a_head() {
         .filter(|(lines, _)| *lines > LONGEST)
         .map(|(lines, path)| format!("{}: {lines} lines", path.display()))
         .collect();
-    assert!(long.is_empty(), "longer than {LONGEST} lines, so more than one thing:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "longer than {LONGEST} lines, so more than one thing:\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
@@ -121,5 +129,6 @@ fn literal(rest: &str) -> usize {
 /// `word` is in `line`, not as part of a longer name.
 fn mentions(line: &str, word: &str) -> bool {
     let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    line.match_indices(word).any(|(at, _)| !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next()))
+    line.match_indices(word)
+        .any(|(at, _)| !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next()))
 }

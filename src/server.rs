@@ -48,7 +48,11 @@ pub struct Server {
 impl Server {
     /// Binds `addr`; port 0 takes a free one.
     pub async fn bind(addr: SocketAddr, endpoints: Endpoints, clock: Clock) -> std::io::Result<Server> {
-        Ok(Server { listener: TcpListener::bind(addr).await?, endpoints, clock })
+        Ok(Server {
+            listener: TcpListener::bind(addr).await?,
+            endpoints,
+            clock,
+        })
     }
 
     /// Where it listens.
@@ -107,7 +111,11 @@ mod tests {
     use super::*;
 
     fn endpoints(pulses: Vec<Pulse>) -> Endpoints {
-        Endpoints { metrics: Metrics::new(), readiness: Readiness::requiring(["stores", "crds"]), pulses }
+        Endpoints {
+            metrics: Metrics::new(),
+            readiness: Readiness::requiring(["stores", "crds"]),
+            pulses,
+        }
     }
 
     async fn fetch(endpoints: &Endpoints, path: &str) -> (StatusCode, String) {
@@ -128,7 +136,10 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body, json!({"ready": false, "missing": [{"name": "crds", "why": "crds-outdated"}]}));
         endpoints.readiness.meet("crds");
-        assert_eq!(fetch(&endpoints, "/readyz").await, (StatusCode::OK, r#"{"missing":[],"ready":true}"#.to_string()));
+        assert_eq!(
+            fetch(&endpoints, "/readyz").await,
+            (StatusCode::OK, r#"{"missing":[],"ready":true}"#.to_string())
+        );
     }
 
     #[tokio::test]

@@ -61,7 +61,11 @@ pub enum TelemetryError {
 pub fn init(level: &str, format: LogFormat, clock: Clock) -> Result<(), TelemetryError> {
     let filter = filter(level)?;
     let layer = layer(format, clock, std::io::stderr);
-    tracing_subscriber::registry().with(filter).with(layer).try_init().map_err(|_| TelemetryError::Already)?;
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init()
+        .map_err(|_| TelemetryError::Already)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
@@ -76,11 +80,19 @@ fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     };
     // A typo would otherwise be taken for the name of a module that logs nothing.
     let is_word = directives.chars().all(|c| c.is_ascii_alphanumeric());
-    let known = ["off", "error", "warn", "info"].iter().any(|known| directives.eq_ignore_ascii_case(known));
+    let known = ["off", "error", "warn", "info"]
+        .iter()
+        .any(|known| directives.eq_ignore_ascii_case(known));
     if is_word && !known {
-        return Err(TelemetryError::Level { level: level.to_string(), because: "unknown level".to_string() });
+        return Err(TelemetryError::Level {
+            level: level.to_string(),
+            because: "unknown level".to_string(),
+        });
     }
-    EnvFilter::try_new(&directives).map_err(|error| TelemetryError::Level { level: level.to_string(), because: error.to_string() })
+    EnvFilter::try_new(&directives).map_err(|error| TelemetryError::Level {
+        level: level.to_string(),
+        because: error.to_string(),
+    })
 }
 
 fn layer<S, W>(format: LogFormat, clock: Clock, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -120,8 +132,16 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = Line { msg: String::new(), target: event.metadata().target().to_string(), fields: Map::new() };
-        for span in ctx.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+        let mut line = Line {
+            msg: String::new(),
+            target: event.metadata().target().to_string(),
+            fields: Map::new(),
+        };
+        for span in ctx
+            .event_scope()
+            .into_iter()
+            .flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             let extensions = span.extensions();
             let formatted = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
             if let Some(Ok(fields)) = formatted.map(serde_json::from_str::<Map<String, Value>>) {
@@ -270,7 +290,10 @@ mod tests {
             tracing::debug!(target: "reqwest::connect", "theirs");
             tracing::info!(target: "kube_client", "theirs, at info");
         });
-        assert!(text.contains("ours") && text.contains("theirs, at info") && !text.contains("\"theirs\""), "{text}");
+        assert!(
+            text.contains("ours") && text.contains("theirs, at info") && !text.contains("\"theirs\""),
+            "{text}"
+        );
     }
 
     #[test]

@@ -25,9 +25,17 @@ impl LeaseTiming {
             return Err(LeaseTimingError::Zero);
         }
         if retry >= renew_deadline || renew_deadline >= duration {
-            return Err(LeaseTimingError::OutOfOrder { retry, renew_deadline, duration });
+            return Err(LeaseTimingError::OutOfOrder {
+                retry,
+                renew_deadline,
+                duration,
+            });
         }
-        Ok(LeaseTiming { duration, renew_deadline, retry })
+        Ok(LeaseTiming {
+            duration,
+            renew_deadline,
+            retry,
+        })
     }
 
     /// The values of a release build.
@@ -37,7 +45,11 @@ impl LeaseTiming {
     /// monotonic clocks can drift apart in half a minute. Retry 5 s: four tries before the deadline, and twelve writes a
     /// minute are nothing to an API server.
     pub const fn production() -> LeaseTiming {
-        LeaseTiming { duration: Duration::from_secs(30), renew_deadline: Duration::from_secs(20), retry: Duration::from_secs(5) }
+        LeaseTiming {
+            duration: Duration::from_secs(30),
+            renew_deadline: Duration::from_secs(20),
+            retry: Duration::from_secs(5),
+        }
     }
 
     /// How long a record must stand still before another candidate may take it.
@@ -151,13 +163,22 @@ pub struct Candidate {
 impl Candidate {
     /// A candidate that has seen nothing yet. `me` must be unique to this process's life.
     pub fn new(me: String, timing: LeaseTiming) -> Candidate {
-        Candidate { me, timing, seen: None, met: false, asked: None }
+        Candidate {
+            me,
+            timing,
+            seen: None,
+            met: false,
+            asked: None,
+        }
     }
 
     /// Takes in a read. `answered` is when the answer was here: later than the write that it shows, whoever wrote it.
     pub fn saw(&mut self, record: Option<Record>, answered: Mono) {
         self.met |= record.is_some();
-        let unchanged = self.seen.as_ref().is_some_and(|seen| version(seen.record.as_ref()) == version(record.as_ref()));
+        let unchanged = self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| version(seen.record.as_ref()) == version(record.as_ref()));
         if !unchanged {
             self.seen = Some(Seen { record, since: answered });
         }
@@ -167,7 +188,10 @@ impl Candidate {
     /// False when nothing was stored: the server keeps the version of an object that a write does not change, and rivals who
     /// watch the version did not see such a write.
     pub fn wrote(&mut self, record: Record, asked: Mono, answered: Mono) -> bool {
-        let stored = self.seen.as_ref().is_none_or(|seen| version(seen.record.as_ref()) != Some(record.version.as_str()));
+        let stored = self
+            .seen
+            .as_ref()
+            .is_none_or(|seen| version(seen.record.as_ref()) != Some(record.version.as_str()));
         let ours = record.holder.as_deref() == Some(self.me.as_str());
         self.saw(Some(record), answered);
         if stored && ours {
@@ -237,7 +261,11 @@ mod tests {
 
     fn record(holder: &str, version: &str) -> Record {
         let holder = (!holder.is_empty()).then(|| holder.to_string());
-        Record { holder, duration: Duration::from_secs(30), version: version.to_string() }
+        Record {
+            holder,
+            duration: Duration::from_secs(30),
+            version: version.to_string(),
+        }
     }
 
     fn candidate() -> Candidate {
@@ -304,7 +332,13 @@ mod tests {
     #[test]
     fn a_longer_duration_of_another_version_is_waited_for() {
         let mut candidate = candidate();
-        candidate.saw(Some(Record { duration: Duration::from_mins(1), ..record("other", "1") }), at(0));
+        candidate.saw(
+            Some(Record {
+                duration: Duration::from_mins(1),
+                ..record("other", "1")
+            }),
+            at(0),
+        );
         assert_eq!(candidate.decide(at(59)), wait(1));
         assert_eq!(candidate.decide(at(60)), Step::Acquire);
     }

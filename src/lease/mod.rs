@@ -65,7 +65,11 @@ struct Tenure {
 
 impl Leadership {
     fn new(clock: Clock, until: Mono) -> Leadership {
-        Leadership(Arc::new(Tenure { clock, until: AtomicU64::new(to_nanos(until)), lost: CancellationToken::new() }))
+        Leadership(Arc::new(Tenure {
+            clock,
+            until: AtomicU64::new(to_nanos(until)),
+            lost: CancellationToken::new(),
+        }))
     }
 
     /// True while the last confirmed renewal was asked less than the renew deadline ago, by the clock at this very call.
@@ -151,7 +155,11 @@ impl Lease {
                 let leadership = Leadership::new(self.clock.clone(), until);
                 let stop_renewing = CancellationToken::new();
                 let task = tokio::spawn(self.keep(leadership.clone(), stop_renewing.clone()));
-                return Some(Held { leadership, stop_renewing: stop_renewing.drop_guard(), task });
+                return Some(Held {
+                    leadership,
+                    stop_renewing: stop_renewing.drop_guard(),
+                    task,
+                });
             }
             let wait = wait.unwrap_or(self.timing.retry());
             tokio::select! {
@@ -242,7 +250,11 @@ impl Lease {
         if passes {
             spec.acquire_time = Some(now.clone());
             // As client-go counts: the creation is not a transition.
-            let before = if self.object.is_some() { spec.lease_transitions.unwrap_or(0).saturating_add(1) } else { 0 };
+            let before = if self.object.is_some() {
+                spec.lease_transitions.unwrap_or(0).saturating_add(1)
+            } else {
+                0
+            };
             spec.lease_transitions = Some(before);
         }
         spec.holder_identity = Some(holder.unwrap_or_default());
@@ -261,7 +273,10 @@ impl Lease {
 
     async fn give_back(&mut self) -> Result<(), LeaseError> {
         let object = self.within(self.api.get_opt(&self.name)).await?;
-        let ours = object.as_ref().map(record).is_some_and(|record| record.holder.as_deref() == Some(self.identity.as_str()));
+        let ours = object
+            .as_ref()
+            .map(record)
+            .is_some_and(|record| record.holder.as_deref() == Some(self.identity.as_str()));
         self.object = object;
         if ours {
             self.write(None).await?;
@@ -338,7 +353,9 @@ fn record(object: &LeaseObject) -> Record {
     let spec = object.spec.as_ref();
     let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
     Record {
-        holder: spec.and_then(|spec| spec.holder_identity.clone()).filter(|holder| !holder.is_empty()),
+        holder: spec
+            .and_then(|spec| spec.holder_identity.clone())
+            .filter(|holder| !holder.is_empty()),
         duration: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
         version: object.metadata.resource_version.clone().unwrap_or_default(),
     }

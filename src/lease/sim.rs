@@ -50,7 +50,11 @@ impl Server {
             return None;
         }
         self.version += 1;
-        let record = Record { holder, duration: LeaseTiming::production().duration(), version: self.version.to_string() };
+        let record = Record {
+            holder,
+            duration: LeaseTiming::production().duration(),
+            version: self.version.to_string(),
+        };
         self.record = Some(record.clone());
         Some(record)
     }
@@ -128,16 +132,33 @@ impl World {
     fn new(seed: u64) -> World {
         let mut dice = Dice(seed);
         let actors = (0..3).map(|index| Actor::new(index, 0, &mut dice)).collect();
-        World { now: 0, tickets: 0, dice, server: Server::default(), actors, messages: Vec::new(), faults: true, tenures: 0 }
+        World {
+            now: 0,
+            tickets: 0,
+            dice,
+            server: Server::default(),
+            actors,
+            messages: Vec::new(),
+            faults: true,
+            tenures: 0,
+        }
     }
 
     fn holders(&self) -> Vec<&str> {
-        self.actors.iter().filter(|actor| actor.held(self.now)).map(|actor| actor.name.as_str()).collect()
+        self.actors
+            .iter()
+            .filter(|actor| actor.held(self.now))
+            .map(|actor| actor.name.as_str())
+            .collect()
     }
 
     fn tick(&mut self) {
         self.now += TICK_MS;
-        while let Some(at) = self.messages.iter().position(|message| message.due <= self.now && !self.paused(message)) {
+        while let Some(at) = self
+            .messages
+            .iter()
+            .position(|message| message.due <= self.now && !self.paused(message))
+        {
             let message = self.messages.swap_remove(at);
             self.deliver(message);
         }
@@ -169,8 +190,16 @@ impl World {
         self.tickets += 1;
         let due = self.now + self.delay();
         let asked = self.actors[actor].clock(self.now);
-        self.actors[actor].phase = Phase::Waiting { ticket: self.tickets, asked };
-        self.messages.push(Message { due, actor, ticket: self.tickets, body });
+        self.actors[actor].phase = Phase::Waiting {
+            ticket: self.tickets,
+            asked,
+        };
+        self.messages.push(Message {
+            due,
+            actor,
+            ticket: self.tickets,
+            body,
+        });
     }
 
     fn delay(&mut self) -> u64 {
@@ -185,7 +214,11 @@ impl World {
         };
         if !(self.faults && self.dice.one_in(20)) {
             let due = self.now + self.delay();
-            self.messages.push(Message { due, body: answer, ..message });
+            self.messages.push(Message {
+                due,
+                body: answer,
+                ..message
+            });
         }
     }
 
@@ -209,7 +242,9 @@ impl World {
                 actor.candidate.wrote(record, asked, clock);
                 self.tenures += u64::from(!actor.led);
                 actor.led = true;
-                actor.phase = Phase::Idle { wake: clock.plus(LeaseTiming::production().retry()) };
+                actor.phase = Phase::Idle {
+                    wake: clock.plus(LeaseTiming::production().retry()),
+                };
             }
             _ => {}
         }

@@ -118,7 +118,10 @@ fn success(object: &Value) -> Response<Body> {
 
 fn failure(code: StatusCode, reason: &str) -> Response<Body> {
     let status = json!({"kind": "Status", "status": "Failure", "reason": reason, "message": reason, "code": code.as_u16()});
-    Response::builder().status(code).body(Body::from(status.to_string().into_bytes())).unwrap()
+    Response::builder()
+        .status(code)
+        .body(Body::from(status.to_string().into_bytes()))
+        .unwrap()
 }
 
 /// Quick to retry, slow to lose: for tests that do not wait for a loss.
@@ -128,7 +131,7 @@ fn patient() -> LeaseTiming {
 
 /// Quick to lose.
 fn hasty() -> LeaseTiming {
-    LeaseTiming::new(Duration::from_millis(900), Duration::from_millis(600), Duration::from_millis(20)).unwrap()
+    LeaseTiming::new(Duration::from_secs(2), Duration::from_millis(1500), Duration::from_millis(20)).unwrap()
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -147,7 +150,9 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn the_first_candidate_creates_the_lease_and_renews_it() {
     let server = Server::default();
-    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new())).await.unwrap();
+    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new()))
+        .await
+        .unwrap();
     assert!(held.leadership().held());
     assert_eq!(server.holder(), "a");
     assert_eq!(server.stored()["spec"]["leaseDurationSeconds"], 60);
@@ -201,7 +206,9 @@ async fn of_two_that_see_the_same_dead_leader_one_takes_over() {
 async fn a_leader_cut_off_from_the_server_is_none_by_the_deadline() {
     let server = Server::default();
     let clock = Clock::system();
-    let held = soon(server.candidate("a", hasty()).acquire(&CancellationToken::new())).await.unwrap();
+    let held = soon(server.candidate("a", hasty()).acquire(&CancellationToken::new()))
+        .await
+        .unwrap();
     let leadership = held.leadership();
     server.down();
     let cut_off = clock.mono();
@@ -215,10 +222,12 @@ async fn a_leader_cut_off_from_the_server_is_none_by_the_deadline() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_process_that_slept_knows_before_any_task_ran() {
     let server = Server::default();
-    let held = soon(server.candidate("a", hasty()).acquire(&CancellationToken::new())).await.unwrap();
+    let held = soon(server.candidate("a", hasty()).acquire(&CancellationToken::new()))
+        .await
+        .unwrap();
     assert!(held.leadership().held());
     // Blocks the only thread: the task that renews cannot run.
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1600));
     assert!(!held.leadership().held());
     assert!(!held.lost().is_cancelled(), "no task has run");
     soon(held.lost().cancelled()).await;
@@ -227,7 +236,9 @@ async fn a_process_that_slept_knows_before_any_task_ran() {
 #[tokio::test]
 async fn a_leader_that_reads_another_name_stops() {
     let server = Server::default();
-    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new())).await.unwrap();
+    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new()))
+        .await
+        .unwrap();
     server.put("b", 60);
     soon(held.lost().cancelled()).await;
     assert!(!held.leadership().held());
@@ -238,7 +249,9 @@ async fn a_leader_that_reads_another_name_stops() {
 #[tokio::test]
 async fn dropping_what_is_held_stops_the_renewals() {
     let server = Server::default();
-    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new())).await.unwrap();
+    let held = soon(server.candidate("a", patient()).acquire(&CancellationToken::new()))
+        .await
+        .unwrap();
     let leadership = held.leadership();
     drop(held);
     until(|| !leadership.held()).await;
