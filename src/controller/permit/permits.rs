@@ -147,7 +147,9 @@ impl Permits {
             return Err(Refused::NotLeader);
         }
         let deadline = self.deadline(&plan.sight);
-        self.known().insert(name.clone());
+        if !self.known().insert(name.clone()) {
+            return Err(Refused::LostTheRace(name));
+        }
         let created = self.create(&name, plan, deadline).await;
         let receipt = match created {
             Ok(receipt) => receipt,
