@@ -10,3 +10,11 @@ impl Leadership {
         self.0.load(std::sync::atomic::Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+impl Leadership {
+    /// A leadership that is held, or not, for ever.
+    pub(crate) fn for_test(held: bool) -> Leadership {
+        Leadership(std::sync::Arc::new(std::sync::atomic::AtomicBool::new(held)))
+    }
+}

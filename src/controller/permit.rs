@@ -79,7 +79,12 @@ impl StartPermit {
     /// Turns the permit into what was answered. From here on the request counts as sent.
     pub fn spend(mut self, answer: Answer) -> Sent {
         self.spent = true;
-        Sent { receipt: self.receipt.clone(), target: self.target.clone(), answer, recorded: false }
+        Sent {
+            receipt: self.receipt.clone(),
+            target: self.target.clone(),
+            answer,
+            recorded: false,
+        }
     }
 }
 
@@ -108,5 +113,45 @@ impl Drop for Sent {
             tracing::error!(receipt = %self.receipt, target = %self.target, answer = ?self.answer, "the answer to a start was dropped unrecorded");
             debug_assert!(std::thread::panicking(), "the answer to a start was dropped unrecorded");
         }
+    }
+}
+
+#[cfg(test)]
+impl StartPermit {
+    /// A permit that lives this long from now on both clocks; for tests of vendor clients only.
+    pub(crate) fn for_test(
+        target: TargetKey,
+        order: Order,
+        lives: std::time::Duration,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> StartPermit {
+        let deadline = Deadline {
+            mono: clock.mono().plus(lives),
+            wall: clock.wall() + lives,
+        };
+        StartPermit {
+            receipt: target.receipt_name(1),
+            target,
+            order,
+            deadline,
+            leadership,
+            clock,
+            spent: false,
+        }
+    }
+
+    /// Gives the permit up without the alarm that dropping it raises.
+    pub(crate) fn give_up_for_test(mut self) {
+        self.spent = true;
+    }
+}
+
+#[cfg(test)]
+impl Sent {
+    /// The answer, marking it recorded.
+    pub(crate) fn answer_for_test(mut self) -> Answer {
+        self.recorded = true;
+        self.answer.clone()
     }
 }
