@@ -1,11 +1,22 @@
 //! The pure core: what is to be done about an upgrade, given facts and a time.
 //!
-//! [`controller`](crate::controller) gathers facts, calls [`decide`](decide::decide) and carries the answer out; [`vendor`](crate::vendor)
-//! fills [`Sight`](sight::Sight)s. Nothing here reads a clock, draws a random number, awaits, or talks to anybody: clippy's
+//! [`controller`](crate::controller) gathers [`facts`], calls [`decide`](decide::decide) and carries its [`decision`] out;
+//! [`vendor`](crate::vendor) fills [`sight`]s. Nothing here reads a clock, draws a random number, awaits, or talks to anybody: clippy's
 //! disallowed methods say so. `decide` is the only place where anything is decided, [`conclude`](conclude::conclude) the only place
-//! where evidence is judged.
+//! where evidence is judged. Read in this order.
 
+pub mod conclude;
+pub mod decide;
+pub mod decision;
+pub mod facts;
+pub mod ledger;
+pub mod memory;
+pub mod reason;
 pub mod receipt;
+pub mod rollout;
+pub mod row;
 pub mod sight;
+pub mod summary;
 pub mod target;
 pub mod timing;
+pub mod version;

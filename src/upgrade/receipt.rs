@@ -63,7 +63,9 @@ impl Note {
 
     /// Reads the persisted word; `None` for a word of a newer version.
     pub fn read(word: &str) -> Option<Note> {
-        [Note::AlreadyAtVersion, Note::NotStartedInTime, Note::WouldDowngrade, Note::Adopted].into_iter().find(|n| n.word() == word)
+        [Note::AlreadyAtVersion, Note::NotStartedInTime, Note::WouldDowngrade, Note::Adopted]
+            .into_iter()
+            .find(|n| n.word() == word)
     }
 }
 
@@ -246,7 +248,9 @@ impl Verdict {
 
     /// Reads the persisted word; `None` for a word of a newer version.
     pub fn read(word: &str) -> Option<Verdict> {
-        [Verdict::Started, Verdict::NotStarted, Verdict::Succeeded, Verdict::Failed].into_iter().find(|v| v.word() == word)
+        [Verdict::Started, Verdict::NotStarted, Verdict::Succeeded, Verdict::Failed]
+            .into_iter()
+            .find(|v| v.word() == word)
     }
 }
 
@@ -340,9 +344,18 @@ impl Receipt {
         }
         match &self.answer {
             None => Standing::Sending,
-            Some(Answered { answer: Answer::Lost { .. }, .. }) => Standing::Lost,
-            Some(Answered { answer: Answer::Accepted { .. }, at }) => Standing::Accepted { since: *at },
-            Some(Answered { answer: Answer::Rejected { .. } | Answer::NotTaken { .. }, .. }) => Standing::Refused,
+            Some(Answered {
+                answer: Answer::Lost { .. },
+                ..
+            }) => Standing::Lost,
+            Some(Answered {
+                answer: Answer::Accepted { .. },
+                at,
+            }) => Standing::Accepted { since: *at },
+            Some(Answered {
+                answer: Answer::Rejected { .. } | Answer::NotTaken { .. },
+                ..
+            }) => Standing::Refused,
         }
     }
 

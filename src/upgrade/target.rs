@@ -66,7 +66,10 @@ pub enum AuthorityError {
 impl Authority {
     /// Reads `https://host[:port]`. The host is lowercased and IDNA-encoded; the default port 443 becomes explicit.
     pub fn from_url(url: &str) -> Result<Authority, AuthorityError> {
-        let parsed = url::Url::parse(url).map_err(|e| AuthorityError::NotAUrl { url: url.to_owned(), why: e.to_string() })?;
+        let parsed = url::Url::parse(url).map_err(|e| AuthorityError::NotAUrl {
+            url: url.to_owned(),
+            why: e.to_string(),
+        })?;
         if parsed.scheme() != "https" {
             return Err(AuthorityError::NotHttps { url: url.to_owned() });
         }
@@ -115,7 +118,11 @@ const HASH_CHARS: usize = 20;
 impl TargetKey {
     /// The key of a Supervisor cluster.
     pub fn cluster(authority: Authority, cluster: &str) -> TargetKey {
-        TargetKey { vendor: VendorType::VCenter, authority, object: cluster.to_owned() }
+        TargetKey {
+            vendor: VendorType::VCenter,
+            authority,
+            object: cluster.to_owned(),
+        }
     }
 
     /// `type|authority|object`, for people and compared on every read.
@@ -153,23 +160,44 @@ mod tests {
     use super::*;
 
     fn key(vendor: VendorType, url: &str, object: &str) -> TargetKey {
-        TargetKey { vendor, authority: Authority::from_url(url).unwrap(), object: object.to_owned() }
+        TargetKey {
+            vendor,
+            authority: Authority::from_url(url).unwrap(),
+            object: object.to_owned(),
+        }
     }
 
     #[test]
     fn spellings_of_one_endpoint_are_one_authority() {
         let canonical = Authority::from_url("https://vc1.example").unwrap();
-        for same in ["https://VC1.example", "https://vc1.example:443", "https://vc1.example/", "https://vc1.example."] {
+        for same in [
+            "https://VC1.example",
+            "https://vc1.example:443",
+            "https://vc1.example/",
+            "https://vc1.example.",
+        ] {
             assert_eq!(Authority::from_url(same).unwrap(), canonical, "{same}");
         }
         assert_eq!(canonical.as_str(), "vc1.example:443");
-        assert_eq!(Authority::from_url("https://bücher.example").unwrap().as_str(), "xn--bcher-kva.example:443");
+        assert_eq!(
+            Authority::from_url("https://bücher.example").unwrap().as_str(),
+            "xn--bcher-kva.example:443"
+        );
         assert_eq!(Authority::from_url("https://[::1]:8443").unwrap().as_str(), "[::1]:8443");
     }
 
     #[test]
     fn anything_but_a_bare_https_authority_is_refused() {
-        for bad in ["http://vc1", "https://u@vc1", "https://u:p@vc1", "https://vc1/api", "https://vc1?x=1", "https://vc1#f", "vc1", "https://"] {
+        for bad in [
+            "http://vc1",
+            "https://u@vc1",
+            "https://u:p@vc1",
+            "https://vc1/api",
+            "https://vc1?x=1",
+            "https://vc1#f",
+            "vc1",
+            "https://",
+        ] {
             assert!(Authority::from_url(bad).is_err(), "{bad}");
         }
     }
@@ -185,7 +213,10 @@ mod tests {
     fn receipt_names_are_valid_object_names_and_sort_by_sequence() {
         let k = key(VendorType::RecoveryAppliance, "https://srm-a.dr.example", "appliance");
         let name = k.receipt_name(7);
-        assert!(name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+        assert!(
+            name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            "{name}"
+        );
         assert!(k.receipt_name(7) < k.receipt_name(12));
     }
 }

@@ -131,10 +131,23 @@ impl Timing {
         ];
         for (low_name, low, high_name, high) in ordered {
             if low >= high {
-                return Err(TimingError::OutOfOrder { low_name, low, high_name, high });
+                return Err(TimingError::OutOfOrder {
+                    low_name,
+                    low,
+                    high_name,
+                    high,
+                });
             }
         }
-        let positive = [self.poll_moving, self.poll_calm, self.poll_waiting, self.wake, self.retry_first, self.sweep, self.probe];
+        let positive = [
+            self.poll_moving,
+            self.poll_calm,
+            self.poll_waiting,
+            self.wake,
+            self.retry_first,
+            self.sweep,
+            self.probe,
+        ];
         if positive.iter().any(Duration::is_zero) {
             return Err(TimingError::Zero);
         }

@@ -1,0 +1,158 @@
+//! `Connection`: one vendor management endpoint, and the credentials for it.
+
+use jiff::Timestamp;
+use kube::CustomResource;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::common::Condition;
+use super::common::SecretRef;
+use super::common::is_unset;
+
+/// Which API answers at `url`.
+///
+/// A value is added here, and so to the CRD, together with the client that speaks to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ConnectionType {
+    /// A vCenter Server, for the Supervisor clusters it manages.
+    VCenter,
+}
+
+/// One vendor management endpoint and the credentials for it. Upgrades in the same namespace name it in spec.connectionRef.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "windlass.dev",
+    version = "v1alpha1",
+    kind = "Connection",
+    namespaced,
+    status = "ConnectionStatus",
+    derive = "PartialEq",
+    doc = "One vendor management endpoint and the credentials for it. Upgrades in the same namespace name it in spec.connectionRef.",
+    shortname = "conn",
+    category = "windlass",
+    selectable = ".spec.type",
+    printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.type"}"#,
+    printcolumn = r#"{"name":"Endpoint","type":"string","jsonPath":".status.endpoint"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"InFlight","type":"integer","jsonPath":".status.inFlight"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.vendor.version","priority":1}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionSpec {
+    /// Which API answers at url. VCenter: a vCenter Server, for the Supervisor clusters it manages. Cannot be changed: another kind of
+    /// machine is another Connection.
+    #[serde(rename = "type")]
+    #[x_kube(validation = ("self == oldSelf", "a different type is a different machine: create a new Connection"))]
+    pub type_: ConnectionType,
+
+    /// Where it is: https://host or https://host:port, nothing more; the port defaults to 443. Receipts of past upgrades are kept under
+    /// this host and port, so it cannot be changed: another address is another machine. A name of this cluster's own services, localhost,
+    /// and at the time of the connection any loopback or link-local address, is refused.
+    // The host is matched in the text, not by getHostname(): the cost of a rule is estimated from the longest text it may meet, and only
+    // this field's own length is known.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = (
+            "isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != '' && url(self).getEscapedPath() in ['', '/'] \
+             && url(self).getQuery().size() == 0 && !self.contains('?') && !self.contains('#')",
+            "must be https://host or https://host:port, without path, query or fragment"
+        ),
+        validation = ("!self.contains('@')", "must not hold a user name or password: they belong in the Secret"),
+        validation = (
+            "!isURL(self) || url(self).getPort() == '' || (url(self).getPort().size() < 6 && int(url(self).getPort()) > 0 \
+             && int(url(self).getPort()) < 65536)",
+            "the port must be between 1 and 65535"
+        ),
+        validation = (
+            "!self.matches('(?i)^https://(([^/:]*[.])?localhost|[^/:]+[.](svc|cluster[.]local))[.]?([:/]|$)')",
+            "the host must not be localhost or a service of this cluster"
+        ),
+        validation = ("self == oldSelf", "a different url is a different machine: create a new Connection")
+    )]
+    pub url: String,
+
+    /// The Secret with the credentials, read again at each login, so it can be rotated at any time. For VCenter it has the keys username
+    /// and password.
+    pub credentials_secret_ref: SecretRef,
+
+    /// The certificates that this endpoint's certificate must be signed by, as PEM text (not base64 of it). Default: the public
+    /// certificate authorities. Certificates cannot be left unchecked.
+    #[serde(rename = "caBundlePEM", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub ca_bundle_pem: Option<String>,
+
+    /// While true, nothing new starts through this Connection; what runs is still followed. Default: false. To stop starts by hand when
+    /// the spec is kept in Git, set the annotation windlass.dev/hold to a reason instead, and leave this field out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+/// What Windlass knows about the endpoint. Written by Windlass only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// The newest metadata.generation that was looked at; -1 before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready: whether the last login and look succeeded. Its reason is one of Reachable, SecretNotFound, SecretAccessDenied,
+    /// SecretIncomplete, AuthFailed, MissingPermission, PasswordExpired, TLSUntrusted, TLSTooOld, Unreachable, EndpointNotAllowed,
+    /// NotThisProduct; the set is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The endpoint in canonical form, host:port. Receipts are kept under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+
+    /// What the endpoint says it is. Shown and compared, never trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<VendorInfo>,
+
+    /// Number of upgrades that hold a slot on this endpoint now: started, perhaps started, or about to start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub in_flight: Option<i32>,
+
+    /// Slots taken by starts that are about to happen. An entry goes by itself within minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
+    pub reservations: Vec<Reservation>,
+}
+
+/// What an endpoint says it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VendorInfo {
+    /// Product, such as vCenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A slot taken by a start that is about to happen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    /// The target that is about to be started, such as domain-c8.
+    pub target: String,
+    /// Sequence number that its receipt will have.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    #[schemars(range(min = 0))]
+    pub seq: i32,
+    /// When the slot was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Who takes it, as namespace/kind/name.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub by: String,
+}

@@ -1,0 +1,408 @@
+//! The only place where evidence is judged: what an open receipt's facts and sights amount to.
+//!
+//! A lost answer is never "not started". Doubt ends by evidence or by a person (protocol, section 5; `vendors.md` 5.2). Called by
+//! [`decide`](super::decide) for a resource's own receipts and by the controller's sweep for receipts whose resource is gone.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use super::memory::Seen;
+use super::receipt::Answer;
+use super::receipt::EndKind;
+use super::receipt::NotTaken;
+use super::receipt::Receipt;
+use super::receipt::Standing;
+use super::receipt::Verdict;
+use super::sight::Looks;
+use super::sight::Motion;
+use super::sight::Sight;
+use super::target::TargetKey;
+use super::timing::Mono;
+use super::timing::Timing;
+use super::version;
+
+/// What is needed besides the receipt to judge it.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The target that the receipt is of.
+    pub key: &'a TargetKey,
+    /// Sights of that target, oldest first. Those of other authorities, or asked before we knew of the receipt, are ignored.
+    pub sights: &'a [Sight],
+    /// When this process first saw the receipt's facts.
+    pub seen: Seen,
+    /// The receipt names this process as holder, and the task that sends is not (any more, or ever) alive here.
+    pub abandoned_by_us: bool,
+    /// How long an accepted run may take.
+    pub timeout: Duration,
+    /// Wall clock.
+    pub wall: Timestamp,
+    /// Our monotonic clock.
+    pub mono: Mono,
+    /// The durations of the protocol.
+    pub timing: &'a Timing,
+}
+
+/// What an open receipt amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Its holder may still be sending.
+    Sending,
+    /// May or may not have been taken. `stalled` once nothing but a person can end it.
+    Doubt {
+        /// Only a person can end this.
+        stalled: bool,
+        /// What is known.
+        why: String,
+    },
+    /// Taken; where it stands.
+    Follow(Following),
+    /// Write `adopted`: it was taken, though no answer says so.
+    Adopt {
+        /// By which evidence.
+        how: String,
+    },
+    /// Write `end`.
+    End {
+        /// What it came to.
+        kind: EndKind,
+        /// By which words or evidence.
+        how: String,
+    },
+    /// The answer refuses it; one later sight must confirm.
+    Confirming,
+    /// Holds a word this version does not know: blocks, and nothing is guessed.
+    Unreadable(String),
+}
+
+/// Where a run stands that the vendor took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// Taken, nothing seen moving yet.
+    Queued,
+    /// Seen moving.
+    Moving {
+        /// Percent, where the vendor tells.
+        progress: Option<i32>,
+        /// The vendor's words.
+        says: Option<String>,
+        /// Longer than `timeout`.
+        overdue: bool,
+    },
+    /// Cannot be seen, within `timeout`.
+    OutOfSight {
+        /// Why.
+        why: String,
+    },
+    /// Cannot be seen, past `timeout`: only a person or a new sight can end this.
+    LostSight {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Judges an open receipt. For an ended one the answer is its end.
+pub fn conclude(receipt: &Receipt, evidence: &Evidence<'_>) -> Conclusion {
+    let judge = Judge { receipt, e: evidence };
+    if let Some(word) = &receipt.unknown_word {
+        return Conclusion::Unreadable(word.clone());
+    }
+    if let Some(resolved) = judge.resolution() {
+        return resolved;
+    }
+    match receipt.standing() {
+        Standing::Unreadable => Conclusion::Unreadable(String::new()),
+        Standing::Ended(kind) => Conclusion::End {
+            kind,
+            how: receipt.end.as_ref().map(|e| e.how.clone()).unwrap_or_default(),
+        },
+        Standing::Noted(note) => Conclusion::End {
+            kind: EndKind::Cancelled,
+            how: note.word().to_owned(),
+        },
+        Standing::Sending => judge.sending(),
+        Standing::Lost => judge.doubt(),
+        Standing::Refused => judge.refused(),
+        Standing::Accepted { since } => judge.follow(since),
+    }
+}
+
+struct Judge<'a> {
+    receipt: &'a Receipt,
+    e: &'a Evidence<'a>,
+}
+
+impl Judge<'_> {
+    /// A person's word, where there is one that may be honoured now.
+    fn resolution(&self) -> Option<Conclusion> {
+        let resolution = self.receipt.resolution.as_ref()?;
+        if !self.receipt.open() {
+            return None;
+        }
+        let how = format!("resolved by {}: {}", resolution.by, resolution.reason);
+        let end = |kind| Some(Conclusion::End { kind, how: how.clone() });
+        match resolution.verdict {
+            Verdict::Succeeded => end(EndKind::Succeeded),
+            Verdict::Failed => end(EndKind::Failed),
+            Verdict::Started if !matches!(self.receipt.standing(), Standing::Accepted { .. }) => Some(Conclusion::Adopt { how }),
+            Verdict::Started => None,
+            // The request may still be under way to the vendor: a person cannot know, so their word waits out the grace too.
+            Verdict::NotStarted => match self.receipt.standing() {
+                Standing::Accepted { .. } | Standing::Refused => None,
+                _ if self.doubted_for() >= self.e.timing.grace => end(EndKind::NotTaken),
+                _ => Some(Conclusion::Doubt {
+                    stalled: false,
+                    why: format!("{how}; honoured once the grace period is over"),
+                }),
+            },
+        }
+    }
+
+    fn sending(&self) -> Conclusion {
+        if self.e.abandoned_by_us {
+            return Conclusion::End {
+                kind: EndKind::Withdrawn,
+                how: "its holder never used it; nothing was sent".to_owned(),
+            };
+        }
+        if self.e.seen.doubt.is_none() {
+            Conclusion::Sending
+        } else {
+            self.doubt()
+        }
+    }
+
+    /// Sights of this target at the authority that the start went to, asked after we knew of the receipt; oldest first.
+    fn sights(&self) -> impl DoubleEndedIterator<Item = &Sight> {
+        self.after(self.e.seen.open)
+    }
+
+    fn after(&self, from: Mono) -> impl DoubleEndedIterator<Item = &Sight> {
+        self.e
+            .sights
+            .iter()
+            .filter(move |s| s.asked >= from && s.authority == self.e.key.authority)
+    }
+
+    fn doubted_for(&self) -> Duration {
+        self.e.seen.doubt.map_or(Duration::ZERO, |doubt| self.e.mono.since(doubt))
+    }
+
+    /// Complete sights asked at least GRACE after the doubt was first seen here: only these can prove a negative.
+    fn settled(&self) -> impl DoubleEndedIterator<Item = &Sight> {
+        let from = self.e.seen.doubt.map(|d| d.plus(self.e.timing.grace));
+        self.sights()
+            .filter(move |s| s.complete && s.seen() && from.is_some_and(|from| s.asked >= from))
+    }
+
+    fn doubt(&self) -> Conclusion {
+        let Some(last) = self.sights().next_back() else {
+            return Conclusion::Doubt {
+                stalled: false,
+                why: "no look at the target since".to_owned(),
+            };
+        };
+        if let Some(how) = self.sights().rev().find_map(|s| self.taken(s)) {
+            return Conclusion::Adopt { how };
+        }
+        let mut settled = self.settled().rev();
+        let verdict = match (settled.next(), settled.next()) {
+            (Some(newest), Some(older)) => Some((newest, self.unchanged(newest) && self.unchanged(older))),
+            _ => None,
+        };
+        match (verdict, &last.motion) {
+            (Some((newest, true)), _) => {
+                let version = newest.looks.as_ref().map_or("", |l| l.version.as_str());
+                let how = format!(
+                    "not taken: still at {version}, unchanged in two looks after the grace period, the last at {}",
+                    newest.at
+                );
+                Conclusion::End {
+                    kind: EndKind::NotTaken,
+                    how,
+                }
+            }
+            (_, Motion::NotSeen { why, .. }) if self.past_timeout(self.receipt.created) => Conclusion::Doubt {
+                stalled: true,
+                why: format!("the target cannot be seen: {why}"),
+            },
+            (_, Motion::NotSeen { why, .. }) => Conclusion::Doubt {
+                stalled: false,
+                why: format!("the target cannot be seen: {why}"),
+            },
+            // Somebody else's upgrade will end; what comes after it may tell.
+            (_, Motion::Moving { toward, .. }) => {
+                let toward = toward.as_deref().unwrap_or("an unknown version");
+                Conclusion::Doubt {
+                    stalled: false,
+                    why: format!("the target is being upgraded to {toward}"),
+                }
+            }
+            (Some((newest, false)), Motion::Still) => Conclusion::Doubt {
+                stalled: true,
+                why: format!(
+                    "the target shows neither {} nor the state before: {}",
+                    self.receipt.run.version,
+                    told(newest)
+                ),
+            },
+            (None, Motion::Still) => Conclusion::Doubt {
+                stalled: false,
+                why: "the target looks as before; too early to tell".to_owned(),
+            },
+        }
+    }
+
+    /// Evidence in this sight that our start was taken.
+    fn taken(&self, sight: &Sight) -> Option<String> {
+        let version = &self.receipt.run.version;
+        if sight.moving_toward(version) {
+            return Some(format!("seen moving to {version} at {}", sight.at));
+        }
+        let looks = sight.looks.as_ref().filter(|_| sight.motion == Motion::Still && sight.complete)?;
+        if looks.faulted && !self.receipt.before.faulted && looks.desired.as_ref() == Some(version) {
+            return Some(format!("seen failed on the way to {version} at {}", sight.at));
+        }
+        self.arrived(looks).then(|| format!("seen at {} at {}", looks.version, sight.at))
+    }
+
+    /// At our version, and not where it was before: a stamp that is set and has not moved says that nothing happened.
+    fn arrived(&self, looks: &Looks) -> bool {
+        let before = &self.receipt.before;
+        let stamp_stood = looks.stamp.is_some() && looks.stamp == before.stamp;
+        !looks.faulted && version::is_at(&self.receipt.run.version, &looks.version) && looks.version != before.version && !stamp_stood
+    }
+
+    fn unchanged(&self, sight: &Sight) -> bool {
+        let before = &self.receipt.before;
+        sight.motion == Motion::Still
+            && sight
+                .looks
+                .as_ref()
+                .is_some_and(|l| l.version == before.version && l.stamp == before.stamp && l.faulted == before.faulted)
+    }
+
+    fn refused(&self) -> Conclusion {
+        let Some(answered) = &self.receipt.answer else {
+            return Conclusion::Sending;
+        };
+        let (kind, how) = match &answered.answer {
+            Answer::NotTaken {
+                reason: NotTaken::AlreadyThere,
+                message,
+            } => (EndKind::AlreadyAtVersion, message),
+            Answer::NotTaken {
+                reason: NotTaken::ConnectFailed,
+                message,
+            } => {
+                return Conclusion::End {
+                    kind: EndKind::NotTaken,
+                    how: message.clone(),
+                };
+            }
+            Answer::NotTaken { message, .. } => (EndKind::NotTaken, message),
+            Answer::Rejected { message } => (EndKind::Rejected, message),
+            Answer::Accepted { .. } | Answer::Lost { .. } => return Conclusion::Sending,
+        };
+        // An intermediary may have sent a second copy: one sight asked after the answer must not show our version moving.
+        let Some(refused_at) = self.e.seen.refused else {
+            return Conclusion::Confirming;
+        };
+        match self.after(refused_at).rev().find(|s| s.seen() && s.complete) {
+            None => Conclusion::Confirming,
+            Some(sight) if sight.moving_toward(&self.receipt.run.version) => Conclusion::Adopt {
+                how: format!("refused ({how}), but seen moving to {} at {}", self.receipt.run.version, sight.at),
+            },
+            Some(_) => Conclusion::End { kind, how: how.clone() },
+        }
+    }
+
+    fn follow(&self, since: Timestamp) -> Conclusion {
+        let overdue = self.past_timeout(since);
+        let Some(last) = self.sights().next_back() else {
+            return if overdue {
+                lost("no look at the target since")
+            } else {
+                Conclusion::Follow(Following::Queued)
+            };
+        };
+        let looks = match (&last.motion, &last.looks) {
+            (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
+            (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
+            (Motion::Moving { progress, .. }, _) => {
+                return Conclusion::Follow(Following::Moving {
+                    progress: *progress,
+                    says: last.says.clone(),
+                    overdue,
+                });
+            }
+            (Motion::Still, Some(looks)) if last.complete => looks,
+            (Motion::Still, _) if overdue => return lost("the vendor's answer is incomplete"),
+            (Motion::Still, _) => {
+                return Conclusion::Follow(Following::OutOfSight {
+                    why: "the vendor's answer is incomplete".to_owned(),
+                });
+            }
+        };
+        let version = &self.receipt.run.version;
+        let end = |kind, how| Conclusion::End { kind, how };
+        // An adopted run is judged by version alone: what stood before it is not known.
+        if !looks.faulted
+            && version::is_at(version, &looks.version)
+            && (self.receipt.note.is_some() || looks.version != self.receipt.before.version)
+        {
+            return end(EndKind::Succeeded, format!("at {} at {}", looks.version, last.at));
+        }
+        if looks.faulted && !self.receipt.before.faulted {
+            return end(
+                EndKind::Failed,
+                format!("the vendor reports a failure at {}: {}", last.at, told(last)),
+            );
+        }
+        if overdue {
+            return end(
+                EndKind::Failed,
+                format!("still at {} after the timeout: {}", looks.version, told(last)),
+            );
+        }
+        if self.nothing_came_of_it() {
+            let how = format!(
+                "PrecheckAfterAccept: accepted, but still at {} and unchanged in two looks after the grace period: {}",
+                looks.version,
+                told(last)
+            );
+            return end(EndKind::Failed, how);
+        }
+        Conclusion::Follow(Following::Queued)
+    }
+
+    /// Accepted, but still and unchanged in the two newest sights, both asked at least GRACE after we knew of the acceptance.
+    fn nothing_came_of_it(&self) -> bool {
+        let Some(from) = self.e.seen.accepted.map(|a| a.plus(self.e.timing.grace)) else {
+            return false;
+        };
+        let mut newest = self.after(from).rev();
+        match (newest.next(), newest.next()) {
+            (Some(a), Some(b)) => [a, b].into_iter().all(|s| s.complete && self.unchanged(s)),
+            _ => false,
+        }
+    }
+
+    fn past_timeout(&self, since: Timestamp) -> bool {
+        let timeout = SignedDuration::try_from(self.e.timeout).unwrap_or(SignedDuration::MAX);
+        self.e.wall.duration_since(since) >= timeout
+    }
+}
+
+fn lost(why: &str) -> Conclusion {
+    Conclusion::Follow(Following::LostSight { why: why.to_owned() })
+}
+
+fn told(sight: &Sight) -> String {
+    let version = sight.looks.as_ref().map_or("an unknown version", |l| l.version.as_str());
+    match &sight.says {
+        Some(says) => format!("at {version}, the vendor says: {says}"),
+        None => format!("at {version}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! The only place where anything is decided.
+//!
+//! `decide` judges each target ([`row`](super::row)), applies the rules between them ([`rollout`](super::rollout)), and sums up. It is
+//! total: whatever the facts, the answer is a decision, and one that is not the end always says when to look again.
+
+use std::time::Duration;
+
+use super::decision::Blocker;
+use super::decision::Decision;
+use super::decision::Effect;
+use super::decision::Look;
+use super::facts::Facts;
+use super::facts::TargetFacts;
+use super::facts::Usable;
+use super::rollout::Rollout;
+use super::rollout::roll;
+use super::row::Judged;
+use super::row::Place;
+use super::row::judge;
+use super::summary::summarise;
+
+/// What is to be done about one upgrade resource.
+pub fn decide(facts: &Facts) -> Decision {
+    let judged: Vec<Judged> = facts.targets.iter().map(|t| judge(facts, t)).collect();
+    let rollout = roll(facts, &judged);
+    let looks = looks(facts, &judged);
+    let effect = effect(facts, &judged, &rollout);
+    let blockers = blockers(&judged, &rollout);
+    let summary = summarise(facts, &judged, &rollout, &blockers);
+    let wake = wake(facts, &judged, &blockers);
+    Decision {
+        summary,
+        blockers,
+        writes: judged.iter().flat_map(|j| j.writes.clone()).collect(),
+        effect,
+        looks,
+        wake,
+        rows: judged.into_iter().map(|j| j.row).collect(),
+    }
+}
+
+/// One receipt at a time, notes first: they need no slot. Nothing while this process still prepares another, and nothing through a
+/// Connection that cannot be used.
+fn effect(facts: &Facts, judged: &[Judged], rollout: &Rollout) -> Option<Effect> {
+    if facts.starting.is_some() || facts.connection.usable != Usable::Yes {
+        return None;
+    }
+    let note = judged.iter().find_map(|j| match &j.place {
+        Place::Note(effect) => Some(effect.clone()),
+        _ => None,
+    });
+    note.or_else(|| rollout.start.clone())
+}
+
+fn blockers(judged: &[Judged], rollout: &Rollout) -> Vec<Blocker> {
+    let own = judged.iter().filter_map(|j| match &j.place {
+        Place::Blocked(blocker) => Some(Blocker {
+            message: format!("{}: {}", j.row.name, blocker.message),
+            ..blocker.clone()
+        }),
+        _ => None,
+    });
+    rollout.blockers.iter().cloned().chain(own).collect()
+}
+
+/// How old a target's newest sight may become; `None` where nothing more is to be seen.
+fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration> {
+    match judged.place {
+        Place::Over => None,
+        Place::InFlight { .. } => {
+            let calm = target
+                .unchanged_since
+                .is_some_and(|since| facts.mono.since(since) >= facts.timing.poll_calm_after);
+            Some(if calm { facts.timing.poll_calm } else { facts.timing.poll_moving })
+        }
+        _ => Some(facts.timing.poll_waiting),
+    }
+}
+
+/// Time until the target is to be looked at again; zero when it is due.
+fn due(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration> {
+    let patience = patience(facts, target, judged)?;
+    Some(
+        target
+            .sights
+            .last()
+            .map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked))),
+    )
+}
+
+fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
+    let due = facts
+        .targets
+        .iter()
+        .zip(judged)
+        .filter(|(t, j)| due(facts, t, j) == Some(Duration::ZERO));
+    due.map(|(t, j)| Look {
+        key: t.key.clone(),
+        detailed: matches!(j.place, Place::InFlight { .. }),
+    })
+    .collect()
+}
+
+fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Duration> {
+    if judged.iter().all(|j| j.place == Place::Over) {
+        return None;
+    }
+    let looks = facts
+        .targets
+        .iter()
+        .zip(judged)
+        .filter_map(|(t, j)| due(facts, t, j))
+        .filter(|d| !d.is_zero());
+    let untils = blockers.iter().filter_map(|b| b.until).map(|until| {
+        let left = Duration::try_from(until.duration_since(facts.wall)).unwrap_or(Duration::ZERO);
+        left + Duration::from_millis(1)
+    });
+    // A zero would spin: what is due now was asked for above, and its arrival wakes us.
+    Some(
+        looks
+            .chain(untils)
+            .min()
+            .unwrap_or(facts.timing.wake)
+            .clamp(Duration::from_millis(1), facts.timing.wake),
+    )
+}

@@ -1,0 +1,172 @@
+//! What the core answers: data, carried out by the controller.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::facts::Options;
+use super::reason::Reason;
+use super::reason::State;
+use super::receipt::EndKind;
+use super::receipt::Note;
+use super::receipt::Run;
+use super::sight::Looks;
+use super::target::TargetKey;
+
+/// What is to be done and shown about one upgrade resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What people see.
+    pub summary: Summary,
+    /// One row per target.
+    pub rows: Vec<Row>,
+    /// Everything that keeps something from starting, first things first.
+    pub blockers: Vec<Blocker>,
+    /// Facts to write into receipts: conclusions from evidence.
+    pub writes: Vec<LedgerWrite>,
+    /// At most one receipt to append, as a permit or as a note.
+    pub effect: Option<Effect>,
+    /// Targets to look at now.
+    pub looks: Vec<Look>,
+    /// When to decide again at the latest; `None` only where every target has come to its end.
+    pub wake: Option<Duration>,
+}
+
+/// The resource as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// For people.
+    pub state: State,
+    /// Reason of the conditions.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// A person must act, or it is over without success.
+    pub stalled: bool,
+    /// What is waited for, where something is.
+    pub waiting_for: Option<Reason>,
+    /// When the next thing happens that depends on time alone.
+    pub next_action_at: Option<Timestamp>,
+}
+
+impl Summary {
+    /// Success belongs to this generation.
+    pub fn ready(&self) -> bool {
+        self.state == State::Success
+    }
+
+    /// Windlass works or waits; not over, and not stopped by a person.
+    pub fn reconciling(&self) -> bool {
+        !self.ready() && !self.stalled && !matches!(self.reason, Reason::Suspended | Reason::Held)
+    }
+}
+
+/// One target's line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Object part of the target.
+    pub name: String,
+    /// The vendor's own name of it.
+    pub display_name: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Why.
+    pub reason: Reason,
+    /// For people.
+    pub message: Option<String>,
+    /// Version seen last.
+    pub current_version: Option<String>,
+    /// Version of the run that this row shows.
+    pub desired_version: String,
+    /// Percent.
+    pub progress: Option<i32>,
+    /// When the run was sent.
+    pub started_at: Option<Timestamp>,
+    /// When it came to its end.
+    pub completed_at: Option<Timestamp>,
+    /// Receipt behind this row.
+    pub receipt: Option<String>,
+    /// The vendor's job.
+    pub job: Option<String>,
+    /// No longer in the spec; followed to its end.
+    pub removed: bool,
+}
+
+/// Why something does not start, and who can lift it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Reason.
+    pub reason: Reason,
+    /// What it is and who can lift it.
+    pub message: String,
+    /// When it ends by itself, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// A fact to write into a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerWrite {
+    /// Name of the receipt.
+    pub receipt: String,
+    /// What to write.
+    pub fact: Fact,
+}
+
+/// The two facts that evidence leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// It was taken.
+    Adopted {
+        /// By which evidence.
+        how: String,
+    },
+    /// It is over.
+    End {
+        /// What it came to.
+        kind: EndKind,
+        /// By which evidence.
+        how: String,
+    },
+}
+
+/// A receipt to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The target.
+    pub key: TargetKey,
+    /// Sequence of the new receipt.
+    pub seq: u32,
+    /// The run.
+    pub run: Run,
+    /// What would be sent besides the version.
+    pub options: Options,
+    /// The vendor's state that this was decided on.
+    pub before: Looks,
+    /// A start, or a note that never is a permit.
+    pub what: What,
+}
+
+/// Whether a receipt is a permit or a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Start it.
+    Start,
+    /// Only write down what is so.
+    Note(Note),
+}
+
+impl Effect {
+    /// The same answer to other facts. What the target looks like may differ in what is not compared; the *fresh* look is recorded.
+    pub fn same_as(&self, other: &Effect) -> bool {
+        self.key == other.key && self.seq == other.seq && self.run == other.run && self.options == other.options && self.what == other.what
+    }
+}
+
+/// A look that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// At what.
+    pub key: TargetKey,
+    /// With all its detail, or as a line of the list that all share.
+    pub detailed: bool,
+}

@@ -1,0 +1,196 @@
+//! Everything that a decision may rest on, as plain data. The controller's gather step fills it; [`decide`](super::decide) reads it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ledger::Damaged;
+use super::ledger::Ledger;
+use super::ledger::Wanted;
+use super::memory::Seen;
+use super::receipt::Run;
+use super::sight::Sight;
+use super::target::TargetKey;
+use super::timing::Mono;
+use super::timing::Timing;
+
+/// The facts about one upgrade resource at one moment.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The resource.
+    pub subject: Subject,
+    /// Wall clock.
+    pub wall: Timestamp,
+    /// Our monotonic clock.
+    pub mono: Mono,
+    /// The durations of the protocol.
+    pub timing: Timing,
+    /// False when starts are switched off for the whole operator.
+    pub starts_enabled: bool,
+    /// `spec.suspend`.
+    pub suspend: bool,
+    /// The hold annotation's text.
+    pub hold: Option<String>,
+    /// How many at once, how many failures, how long to wait after canaries.
+    pub strategy: Strategy,
+    /// How long an accepted run may take.
+    pub timeout: Duration,
+    /// The Connection.
+    pub connection: ConnectionFacts,
+    /// Targets wished for in the order of the spec, then those no longer wished for that still have a run of ours in flight.
+    pub targets: Vec<TargetFacts>,
+    /// This process is preparing a start or a note of this resource; until its receipt is written nothing else is begun.
+    pub starting: Option<TargetKey>,
+    /// Why the last try of this process to start something did not come to a receipt, if it did not.
+    pub last_refusal: Option<(TargetKey, String)>,
+}
+
+/// The resource that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Kind.
+    pub kind: &'static str,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Generation looked at.
+    pub generation: i64,
+}
+
+impl Subject {
+    /// `namespace/Kind/name`: who holds a reservation.
+    pub fn by(&self) -> String {
+        format!("{}/{}/{}", self.namespace, self.kind, self.name)
+    }
+}
+
+/// How a set of targets is worked off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strategy {
+    /// Targets in flight at once.
+    pub max_concurrent: usize,
+    /// Failures after which nothing more is started.
+    pub max_failures: usize,
+    /// Wait after the last canary succeeded.
+    pub soak: Duration,
+}
+
+/// What is known of the Connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it can be used.
+    pub usable: Usable,
+    /// `spec.suspend` of the Connection.
+    pub suspend: bool,
+    /// Its hold annotation's text.
+    pub hold: Option<String>,
+    /// Slots taken by starts under way.
+    pub reservations: Vec<Reservation>,
+}
+
+/// Whether a Connection can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usable {
+    /// It is Ready.
+    Yes,
+    /// It does not exist.
+    Missing,
+    /// It is of another vendor.
+    WrongType {
+        /// The type it has.
+        found: String,
+        /// The type this kind needs.
+        expected: String,
+    },
+    /// It has not been probed yet in its present form.
+    Unprobed,
+    /// It is not Ready.
+    NotReady {
+        /// Reason of its Ready condition.
+        reason: String,
+        /// Message of its Ready condition.
+        message: String,
+    },
+}
+
+/// A slot taken by a start under way (`Connection.status.reservations`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Object part of the target.
+    pub target: String,
+    /// Sequence of the receipt to come.
+    pub seq: u32,
+    /// When it was taken, on the wall clock of whoever took it.
+    pub at: Timestamp,
+    /// `namespace/Kind/name`.
+    pub by: String,
+}
+
+/// The facts about one target.
+#[derive(Clone, Debug)]
+pub struct TargetFacts {
+    /// The target.
+    pub key: TargetKey,
+    /// What is wished for it; `None` once it left the spec.
+    pub wish: Option<Wish>,
+    /// Its ledger.
+    pub ledger: Result<Ledger, Damaged>,
+    /// Its sights, oldest first.
+    pub sights: Vec<Sight>,
+    /// When the newest sight's look was first seen unchanged.
+    pub unchanged_since: Option<Mono>,
+    /// First-seen times of its open receipt.
+    pub seen: Seen,
+    /// Its open receipt names this process as holder, and no task of this process sends it.
+    pub abandoned_by_us: bool,
+}
+
+/// What the spec wishes for one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Version.
+    pub version: String,
+    /// Lets people ask for the same version again.
+    pub run_key: String,
+    /// What is sent besides the version.
+    pub options: Options,
+    /// Goes first.
+    pub canary: bool,
+    /// The vendor's own name that it must have.
+    pub expected_identity: Option<String>,
+}
+
+/// What a refusal or an acceptance is about besides the version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// vCenter: go on in spite of WARNING prechecks.
+    pub ignore_precheck_warnings: bool,
+}
+
+impl Options {
+    /// Canonical JSON: fixed field order, no spaces. A persisted contract, compared byte by byte.
+    pub fn canonical(&self) -> String {
+        format!(r#"{{"ignorePrecheckWarnings":{}}}"#, self.ignore_precheck_warnings)
+    }
+}
+
+impl Facts {
+    /// The run that a wish amounts to, and who asks.
+    pub fn wanted(&self, wish: &Wish) -> Wanted {
+        Wanted {
+            run: Run {
+                namespace: self.subject.namespace.clone(),
+                version: wish.version.clone(),
+                run_key: wish.run_key.clone(),
+            },
+            options: wish.options.canonical(),
+            kind: self.subject.kind.to_owned(),
+            name: self.subject.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The gap-free list of a target's receipts, and what it says about a run.
+//!
+//! The rule that replaces locks: receipt n+1 may be appended only when n has ended, and the append is a create that the API server
+//! lets one caller win. [`Ledger::next`] is the only place that says which number comes next.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use super::receipt::Answer;
+use super::receipt::EndKind;
+use super::receipt::NotTaken;
+use super::receipt::Note;
+use super::receipt::Receipt;
+use super::receipt::Run;
+use super::receipt::Standing;
+use super::target::TargetKey;
+use super::timing::Timing;
+
+/// Attempts in a row that may come to nothing (401, busy, doubt that proved empty) before it is a refusal.
+const ATTEMPTS: usize = 3;
+
+/// A target's receipts in order of their sequence, 1 to n without a gap, at most the last of them open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    receipts: Vec<Receipt>,
+}
+
+/// A ledger that nothing may be decided on until a person repaired it.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Damaged {
+    /// A receipt is missing.
+    #[error("receipt {expected} is missing from the ledger of {target}; the next one found is {found}")]
+    Gap {
+        /// Whose ledger.
+        target: String,
+        /// Sequence that should be there.
+        expected: u32,
+        /// Sequence found instead.
+        found: u32,
+    },
+    /// A receipt before the last is open.
+    #[error("receipt {seq} of {target} is open although receipt {last} exists")]
+    OpenBeforeLast {
+        /// Whose ledger.
+        target: String,
+        /// The open one.
+        seq: u32,
+        /// The last one.
+        last: u32,
+    },
+    /// A receipt that claims to be of another target.
+    #[error("receipt {name} names target {found}, expected {expected}")]
+    ForeignKey {
+        /// The receipt.
+        name: String,
+        /// This ledger's target.
+        expected: String,
+        /// What the receipt says.
+        found: String,
+    },
+    /// The object's name does not follow from its target and sequence.
+    #[error("receipt {name} should be named {expected}")]
+    WrongName {
+        /// The receipt.
+        name: String,
+        /// The name that follows from its claim.
+        expected: String,
+    },
+}
+
+/// What somebody wants to run on a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The run.
+    pub run: Run,
+    /// Options that would be sent, canonical JSON.
+    pub options: String,
+    /// Kind of the resource that asks.
+    pub kind: String,
+    /// Name of the resource that asks.
+    pub name: String,
+}
+
+/// What the ledger says about a wanted run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunStanding<'a> {
+    /// Nothing stands in its way here; this is the sequence of the receipt that may be appended.
+    Fresh(u32),
+    /// The target's last receipt has not ended: ours or another's.
+    Open(&'a Receipt),
+    /// The run had its start, or needed none; it never gets another.
+    Spent(&'a Receipt, EndKind),
+    /// The run ended by a note that is a refusal or a cancellation.
+    Noted(&'a Receipt, Note),
+    /// It was accepted with other options.
+    OptionsChangedAfterStart(&'a Receipt),
+    /// The vendor refused it with these options.
+    Refused(&'a Receipt),
+    /// It was not taken several times in a row.
+    GaveUp(&'a Receipt),
+    /// The asking resource has since run another version: going back is a downgrade.
+    LeftBehind {
+        /// The receipt of this run.
+        run: &'a Receipt,
+        /// The later accepted one.
+        by: &'a Receipt,
+    },
+    /// Not taken, and too early to try again.
+    Resting(&'a Receipt, Timestamp),
+}
+
+impl Ledger {
+    /// Puts what was read in order and checks the invariants; fails closed.
+    pub fn read(key: &TargetKey, mut raw: Vec<Receipt>) -> Result<Ledger, Damaged> {
+        raw.sort_by_key(|r| r.seq);
+        let target = key.canonical();
+        let last = raw.last().map_or(0, |r| r.seq);
+        for (expected, receipt) in (1..).zip(&raw) {
+            if receipt.target != target {
+                return Err(Damaged::ForeignKey {
+                    name: receipt.name.clone(),
+                    expected: target,
+                    found: receipt.target.clone(),
+                });
+            }
+            if receipt.seq != expected {
+                return Err(Damaged::Gap {
+                    target,
+                    expected,
+                    found: receipt.seq,
+                });
+            }
+            if receipt.name != key.receipt_name(receipt.seq) {
+                return Err(Damaged::WrongName {
+                    name: receipt.name.clone(),
+                    expected: key.receipt_name(receipt.seq),
+                });
+            }
+            if receipt.open() && receipt.seq != last {
+                return Err(Damaged::OpenBeforeLast {
+                    target,
+                    seq: receipt.seq,
+                    last,
+                });
+            }
+        }
+        Ok(Ledger { receipts: raw })
+    }
+
+    /// The one receipt that has not ended.
+    pub fn open(&self) -> Option<&Receipt> {
+        self.receipts.last().filter(|r| r.open())
+    }
+
+    /// The last receipt.
+    pub fn last(&self) -> Option<&Receipt> {
+        self.receipts.last()
+    }
+
+    /// All receipts, oldest first.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// Sequence of the receipt that may be appended for this run; otherwise what stands in its way.
+    pub fn next<'a>(&'a self, wanted: &Wanted, now: Timestamp, timing: &Timing) -> Result<u32, RunStanding<'a>> {
+        match self.standing(wanted, now, timing) {
+            RunStanding::Fresh(seq) => Ok(seq),
+            other => Err(other),
+        }
+    }
+
+    fn next_seq(&self) -> u32 {
+        self.receipts.last().map_or(1, |r| r.seq.saturating_add(1))
+    }
+
+    /// What this ledger says about a run.
+    pub fn standing<'a>(&'a self, wanted: &Wanted, now: Timestamp, timing: &Timing) -> RunStanding<'a> {
+        if let Some(open) = self.open() {
+            return RunStanding::Open(open);
+        }
+        let of_run: Vec<&Receipt> = self.receipts.iter().filter(|r| r.run == wanted.run).collect();
+        let Some(last) = of_run.last().copied() else {
+            return RunStanding::Fresh(self.next_seq());
+        };
+        if let Some((spent, kind)) = of_run.iter().rev().find_map(|r| spent_kind(r).map(|k| (*r, k))) {
+            if let Some(by) = self.left_behind_by(spent, wanted) {
+                return RunStanding::LeftBehind { run: spent, by };
+            }
+            let sent = spent
+                .options
+                .as_ref()
+                .filter(|_| spent.note.is_none() && kind != EndKind::AlreadyAtVersion);
+            if sent.is_some_and(|sent| *sent != wanted.options) {
+                return RunStanding::OptionsChangedAfterStart(spent);
+            }
+            return RunStanding::Spent(spent, kind);
+        }
+        if let Some(refused) = of_run.iter().rev().find(|r| refused_with(r, &wanted.options)) {
+            return match refused.standing() {
+                Standing::Noted(note) => RunStanding::Noted(refused, note),
+                _ => RunStanding::Refused(refused),
+            };
+        }
+        self.rest(&of_run, last, now, timing)
+    }
+
+    fn rest<'a>(&self, of_run: &[&'a Receipt], last: &'a Receipt, now: Timestamp, timing: &Timing) -> RunStanding<'a> {
+        let tries: Vec<&Receipt> = of_run.iter().rev().copied().take_while(|r| not_taken(r)).collect();
+        if tries.iter().filter(|r| counts(r)).count() >= ATTEMPTS {
+            return RunStanding::GaveUp(last);
+        }
+        let until = match (not_taken(last), last.ended_at()) {
+            (true, Some(ended)) => ended.checked_add(pause(last, tries.len(), timing)).unwrap_or(Timestamp::MAX),
+            _ => return RunStanding::Fresh(self.next_seq()),
+        };
+        if now < until {
+            RunStanding::Resting(last, until)
+        } else {
+            RunStanding::Fresh(self.next_seq())
+        }
+    }
+
+    /// A later upgrade to another version that the *same resource* asked for: asking for the old version again is what a
+    /// rollback does. Somebody else's later start is drift, and drift never takes back a success.
+    fn left_behind_by(&self, spent: &Receipt, wanted: &Wanted) -> Option<&Receipt> {
+        let same_asker = |r: &Receipt| {
+            r.run.namespace == wanted.run.namespace && r.requested_by.kind == wanted.kind && r.requested_by.name == wanted.name
+        };
+        self.receipts.iter().find(|r| {
+            r.seq > spent.seq && same_asker(r) && r.run.version != wanted.run.version && r.standing() == Standing::Ended(EndKind::Succeeded)
+        })
+    }
+
+    /// The version that the last accepted and successful run of this target came from: going there is a downgrade.
+    pub fn came_from(&self) -> Option<&str> {
+        self.receipts
+            .iter()
+            .rev()
+            .find(|r| r.standing() == Standing::Ended(EndKind::Succeeded))
+            .map(|r| r.before.version.as_str())
+            .filter(|v| !v.is_empty())
+    }
+}
+
+fn spent_kind(receipt: &Receipt) -> Option<EndKind> {
+    match receipt.standing() {
+        Standing::Ended(kind @ (EndKind::Succeeded | EndKind::Failed | EndKind::Cancelled | EndKind::AlreadyAtVersion)) => Some(kind),
+        _ => None,
+    }
+}
+
+fn refused_with(receipt: &Receipt, options: &str) -> bool {
+    match receipt.standing() {
+        // Too late is too late with any options.
+        Standing::Noted(Note::NotStartedInTime) => true,
+        Standing::Ended(EndKind::Rejected) | Standing::Noted(Note::WouldDowngrade) => {
+            receipt.options.as_deref().is_none_or(|o| o == options)
+        }
+        _ => false,
+    }
+}
+
+fn not_taken(receipt: &Receipt) -> bool {
+    matches!(receipt.standing(), Standing::Ended(EndKind::NotTaken | EndKind::Withdrawn))
+}
+
+/// Whether a not-taken receipt is one of the three. A throttle, a failed connect and a person's word only mean "later".
+fn counts(receipt: &Receipt) -> bool {
+    if receipt.standing() != Standing::Ended(EndKind::NotTaken) || receipt.resolution.is_some() {
+        return false;
+    }
+    match receipt.answer.as_ref().map(|a| &a.answer) {
+        Some(Answer::NotTaken { reason, .. }) => reason.counts_as_attempt(),
+        _ => true,
+    }
+}
+
+/// One minute doubling to an hour, or what the vendor asked for.
+fn pause(last: &Receipt, tries: usize, timing: &Timing) -> SignedDuration {
+    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    let own = timing.retry_first.saturating_mul(1 << doublings).min(timing.retry_max);
+    let asked = match last.answer.as_ref().map(|a| &a.answer) {
+        Some(Answer::NotTaken {
+            reason: NotTaken::Throttled { retry_after: Some(after) },
+            ..
+        }) => (*after).min(timing.retry_max),
+        _ => own,
+    };
+    SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX)
+}

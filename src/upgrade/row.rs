@@ -1,0 +1,481 @@
+//! One target: what its ledger and its sights say about what is wished for it.
+//!
+//! Called by [`decide`](super::decide) only. Says what *could* be done with this target alone; what may be done now is
+//! [`rollout`](super::rollout)'s to say.
+
+use jiff::Timestamp;
+
+use super::conclude::Conclusion;
+use super::conclude::Evidence;
+use super::conclude::Following;
+use super::conclude::conclude;
+use super::decision::Blocker;
+use super::decision::Effect;
+use super::decision::Fact;
+use super::decision::LedgerWrite;
+use super::decision::Row;
+use super::decision::What;
+use super::facts::Facts;
+use super::facts::TargetFacts;
+use super::facts::Wish;
+use super::ledger::Ledger;
+use super::ledger::RunStanding;
+use super::ledger::Wanted;
+use super::reason::Reason;
+use super::reason::State;
+use super::receipt::Answer;
+use super::receipt::EndKind;
+use super::receipt::Note;
+use super::receipt::Receipt;
+use super::sight::Looks;
+use super::sight::Motion;
+use super::sight::Sight;
+use super::version;
+use super::version::Order;
+
+/// What one target amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Its line.
+    pub row: Row,
+    /// What could be done with it.
+    pub place: Place,
+    /// Facts to write into its receipts.
+    pub writes: Vec<LedgerWrite>,
+}
+
+/// What could be done with a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// Its run came to an end, good or bad.
+    Over,
+    /// A run of ours holds it.
+    InFlight {
+        /// Only a person can end this.
+        stalled: bool,
+        /// Past its timeout.
+        overdue: bool,
+        /// It was seen moving, or more than that.
+        moved: bool,
+        /// The wish was changed since.
+        edit_queued: bool,
+    },
+    /// Something about this target alone stands in the way.
+    Blocked(Blocker),
+    /// A note is to be appended; needs no slot and no window.
+    Note(Effect),
+    /// It could be started.
+    Candidate(Effect),
+}
+
+/// Judges one target.
+pub fn judge(facts: &Facts, target: &TargetFacts) -> Judged {
+    let bench = Bench { facts, target };
+    let ledger = match &target.ledger {
+        Ok(ledger) => ledger,
+        Err(damaged) => {
+            let message = format!("{damaged}; nothing is decided on this target until a ledger-admin repaired it");
+            return bench.blocked(Reason::LedgerDamaged, message, None);
+        }
+    };
+    match (&target.wish, ledger.open()) {
+        (Some(wish), _) => bench.wished(ledger, wish),
+        (None, Some(open)) => bench.follow(open, false),
+        (None, None) => Judged {
+            row: bench.row(),
+            place: Place::Over,
+            writes: Vec::new(),
+        },
+    }
+}
+
+struct Bench<'a> {
+    facts: &'a Facts,
+    target: &'a TargetFacts,
+}
+
+impl Bench<'_> {
+    fn sight(&self) -> Option<&Sight> {
+        self.target.sights.last()
+    }
+
+    fn row(&self) -> Row {
+        let seen = self.target.sights.iter().rev().find_map(|s| s.looks.as_ref());
+        Row {
+            name: self.target.key.object.clone(),
+            display_name: self.target.sights.iter().rev().find_map(|s| s.identity.clone()),
+            state: State::Pending,
+            reason: Reason::Evaluating,
+            message: None,
+            current_version: seen.map(|l| l.version.clone()),
+            desired_version: self.target.wish.as_ref().map(|w| w.version.clone()).unwrap_or_default(),
+            progress: None,
+            started_at: None,
+            completed_at: None,
+            receipt: None,
+            job: None,
+            removed: self.target.wish.is_none(),
+        }
+    }
+
+    fn blocked(&self, reason: Reason, message: String, until: Option<Timestamp>) -> Judged {
+        let row = Row {
+            reason,
+            message: Some(message.clone()),
+            ..self.row()
+        };
+        Judged {
+            row,
+            place: Place::Blocked(Blocker { reason, message, until }),
+            writes: Vec::new(),
+        }
+    }
+
+    fn over(&self, receipt: &Receipt, state: State, reason: Reason, message: String) -> Judged {
+        let row = Row {
+            state,
+            reason,
+            message: Some(message),
+            progress: (state == State::Success).then_some(100),
+            completed_at: receipt.ended_at(),
+            ..self.row_of(receipt)
+        };
+        Judged {
+            row,
+            place: Place::Over,
+            writes: Vec::new(),
+        }
+    }
+
+    fn row_of(&self, receipt: &Receipt) -> Row {
+        let sent = receipt.note.is_none() && receipt.answer.as_ref().is_some_and(|a| matches!(a.answer, Answer::Accepted { .. }));
+        let job = match receipt.answer.as_ref().map(|a| &a.answer) {
+            Some(Answer::Accepted { job }) => job.clone(),
+            _ => None,
+        };
+        Row {
+            desired_version: receipt.run.version.clone(),
+            started_at: (sent || receipt.adopted.is_some() || receipt.note == Some(Note::Adopted)).then_some(receipt.created),
+            receipt: Some(receipt.name.clone()),
+            job,
+            ..self.row()
+        }
+    }
+
+    fn wished(&self, ledger: &Ledger, wish: &Wish) -> Judged {
+        let wanted = self.facts.wanted(wish);
+        match ledger.standing(&wanted, self.facts.wall, &self.facts.timing) {
+            RunStanding::Open(open) => self.open(open, &wanted),
+            RunStanding::Spent(receipt, kind) => self.spent(receipt, kind),
+            RunStanding::Noted(receipt, Note::NotStartedInTime) => self.over(
+                receipt,
+                State::Cancelled,
+                Reason::NotStartedInTime,
+                "schedule.notAfter passed before it could start".to_owned(),
+            ),
+            RunStanding::Noted(receipt, _) => {
+                let from = &receipt.before.version;
+                let message = format!(
+                    "{} would be a downgrade from {from}; nothing was sent. Ask for a newer version",
+                    receipt.run.version
+                );
+                self.over(receipt, State::Rejected, Reason::WouldDowngrade, message)
+            }
+            RunStanding::OptionsChangedAfterStart(receipt) => {
+                let message = format!(
+                    "{} was already started with other options ({}); set a new spec.runKey to run it again",
+                    receipt.run.version,
+                    receipt.options.as_deref().unwrap_or("none"),
+                );
+                self.over(receipt, State::Rejected, Reason::RunKeyConflict, message)
+            }
+            RunStanding::Refused(receipt) => self.over(receipt, State::Rejected, Reason::VendorRejected, how(receipt)),
+            RunStanding::GaveUp(receipt) => {
+                let message = format!(
+                    "not taken three times in a row, last: {}; set a new spec.runKey to try again",
+                    how(receipt)
+                );
+                self.over(receipt, State::Rejected, Reason::NotTaken, message)
+            }
+            RunStanding::LeftBehind { run, by } => {
+                let message = format!(
+                    "{} was left for {} by {}; going back is a downgrade. Ask for a newer version",
+                    run.run.version, by.run.version, by.name
+                );
+                self.over(run, State::Rejected, Reason::WouldDowngrade, message)
+            }
+            RunStanding::Resting(receipt, until) => {
+                let message = format!("not taken: {}; next attempt after {}", how(receipt), short(until));
+                self.blocked(Reason::WaitingForRetry, message, Some(until))
+            }
+            RunStanding::Fresh(seq) => self.fresh(ledger, seq, wish, &wanted),
+        }
+    }
+
+    fn spent(&self, receipt: &Receipt, kind: EndKind) -> Judged {
+        match kind {
+            EndKind::AlreadyAtVersion => {
+                let message = format!("already at {}; nothing was sent", receipt.run.version);
+                self.over(receipt, State::Success, Reason::AlreadyAtVersion, message)
+            }
+            EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, how(receipt)),
+            EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, how(receipt)),
+            EndKind::Failed | EndKind::Rejected | EndKind::NotTaken | EndKind::Withdrawn => {
+                self.over(receipt, State::Failed, Reason::VendorFailed, how(receipt))
+            }
+        }
+    }
+
+    fn open(&self, open: &Receipt, wanted: &Wanted) -> Judged {
+        if let Some(word) = &open.unknown_word {
+            let message = format!(
+                "receipt {} holds {word:?}, which this version of Windlass does not know; upgrade Windlass",
+                open.name
+            );
+            return self.blocked(Reason::ReceiptUnreadable, message, None);
+        }
+        let ours = open.run.namespace == wanted.run.namespace;
+        let asked_by_us = ours && open.requested_by.kind == wanted.kind && open.requested_by.name == wanted.name;
+        if ours && open.run == wanted.run {
+            return self.follow(open, open.options.as_ref().is_some_and(|o| *o != wanted.options));
+        }
+        if asked_by_us {
+            return self.follow(open, true);
+        }
+        let message = if ours {
+            let by = &open.requested_by;
+            format!(
+                "{}/{} upgrades it to {} (receipt {}); waiting for its end",
+                by.kind, by.name, open.run.version, open.name
+            )
+        } else {
+            "another namespace's upgrade holds it; waiting for its end".to_owned()
+        };
+        self.blocked(Reason::TargetBusy, message, None)
+    }
+
+    fn follow(&self, open: &Receipt, edit_queued: bool) -> Judged {
+        let evidence = Evidence {
+            key: &self.target.key,
+            sights: &self.target.sights,
+            seen: self.target.seen,
+            abandoned_by_us: self.target.abandoned_by_us,
+            timeout: self.facts.timeout,
+            wall: self.facts.wall,
+            mono: self.facts.mono,
+            timing: &self.facts.timing,
+        };
+        let conclusion = conclude(open, &evidence);
+        let mut row = self.row_of(open);
+        let mut writes = Vec::new();
+        let (mut stalled, mut overdue, mut moved) = (false, false, false);
+        (row.state, row.reason, row.message) = match conclusion {
+            Conclusion::Sending => (State::Pending, Reason::Starting, Some("the start is being sent".to_owned())),
+            Conclusion::Confirming => (
+                State::Pending,
+                Reason::Starting,
+                Some(format!("answered: {}; one more look before it counts", how(open))),
+            ),
+            Conclusion::Unreadable(word) => (State::Pending, Reason::ReceiptUnreadable, Some(format!("receipt holds {word:?}"))),
+            Conclusion::Doubt { stalled: true, why } => {
+                stalled = true;
+                let message = format!("the start may or may not have been taken: {why}; resolve receipt {}", open.name);
+                (State::Unknown, Reason::NeedsResolution, Some(message))
+            }
+            Conclusion::Doubt { stalled: false, why } => (
+                State::Unknown,
+                Reason::StartInDoubt,
+                Some(format!("the start may or may not have been taken: {why}; seeking evidence")),
+            ),
+            Conclusion::Adopt { how } => {
+                writes.push(LedgerWrite {
+                    receipt: open.name.clone(),
+                    fact: Fact::Adopted { how: how.clone() },
+                });
+                moved = true;
+                (State::Started, Reason::Started, Some(how))
+            }
+            Conclusion::End { kind, how } => {
+                writes.push(LedgerWrite {
+                    receipt: open.name.clone(),
+                    fact: Fact::End { kind, how: how.clone() },
+                });
+                // Shown once it is stored: the next pass reads it from the ledger like everybody else.
+                moved = kind == EndKind::Succeeded;
+                let state = if moved { State::Running } else { State::Pending };
+                (state, if moved { Reason::Running } else { Reason::Evaluating }, Some(how))
+            }
+            Conclusion::Follow(Following::Queued) => (State::Started, Reason::Started, Some("accepted; not seen moving yet".to_owned())),
+            Conclusion::Follow(Following::Moving {
+                progress,
+                says,
+                overdue: late,
+            }) => {
+                (overdue, moved, row.progress) = (late, true, progress);
+                (State::Running, if late { Reason::Overdue } else { Reason::Running }, says)
+            }
+            Conclusion::Follow(Following::OutOfSight { why }) => {
+                moved = true;
+                (
+                    State::Running,
+                    Reason::OutOfSight,
+                    Some(format!("cannot be seen: {why}; looking again")),
+                )
+            }
+            Conclusion::Follow(Following::LostSight { why }) => {
+                (stalled, moved) = (true, true);
+                let message = format!("out of sight past the timeout: {why}; resolve receipt {}", open.name);
+                (State::Unknown, Reason::LostSight, Some(message))
+            }
+        };
+        Judged {
+            row,
+            place: Place::InFlight {
+                stalled,
+                overdue,
+                moved,
+                edit_queued,
+            },
+            writes,
+        }
+    }
+
+    /// Nothing stands in the ledger: what does the target itself say?
+    fn fresh(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
+        let Some(sight) = self.sight() else {
+            return self.blocked(Reason::Evaluating, "not looked at yet".to_owned(), None);
+        };
+        let looks = match (&sight.motion, &sight.looks) {
+            (Motion::NotSeen { why, unknown_object: true }, _) => {
+                let message = format!("{why}; check spec.clusters[].cluster");
+                return self.blocked(Reason::TargetNotFound, message, None);
+            }
+            (Motion::NotSeen { why, .. }, _) => {
+                return self.blocked(Reason::Evaluating, format!("cannot be seen: {why}; looking again"), None);
+            }
+            (_, Some(looks)) if sight.complete => looks,
+            _ => {
+                return self.blocked(
+                    Reason::Evaluating,
+                    "the vendor's answer is incomplete; looking again".to_owned(),
+                    None,
+                );
+            }
+        };
+        let identity = self.row().display_name;
+        if let (Some(expected), Some(found)) = (&wish.expected_identity, &identity)
+            && expected != found
+        {
+            let message = format!(
+                "the vendor calls {} {found:?}, but clusterName says {expected:?}; nothing was sent",
+                self.target.key.object
+            );
+            let row = Row {
+                state: State::Rejected,
+                reason: Reason::IdentityMismatch,
+                message: Some(message),
+                ..self.row()
+            };
+            return Judged {
+                row,
+                place: Place::Over,
+                writes: Vec::new(),
+            };
+        }
+        if wish.expected_identity.is_some() && identity.is_none() {
+            return self.blocked(Reason::Evaluating, "the vendor's name of it is not known yet".to_owned(), None);
+        }
+        let effect = |what: What| Effect {
+            key: self.target.key.clone(),
+            seq,
+            run: wanted.run.clone(),
+            options: wish.options.clone(),
+            before: looks.clone(),
+            what,
+        };
+        match &sight.motion {
+            Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
+                self.note(effect(What::Note(Note::Adopted)), Reason::Started)
+            }
+            Motion::Moving { toward, .. } => {
+                let toward = toward.as_deref().unwrap_or("a version that the vendor does not tell");
+                self.blocked(
+                    Reason::TargetBusy,
+                    format!("it is being upgraded to {toward}, not by Windlass; waiting for its end"),
+                    None,
+                )
+            }
+            _ if looks.faulted => {
+                let said = sight.says.as_ref().map(|s| format!(": {s}")).unwrap_or_default();
+                let message = format!("{} is in ERROR since an earlier upgrade{said}; clear it in vSphere", self.called());
+                self.blocked(Reason::TargetInError, message, None)
+            }
+            _ if version::is_at(&wish.version, &looks.version) => {
+                self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
+            }
+            _ if self.backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
+            _ if !sight.offered.contains(&wish.version) => {
+                let offered = if sight.offered.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    sight.offered.join(", ")
+                };
+                self.blocked(
+                    Reason::VersionNotOffered,
+                    format!("{} is not offered for {}; offered: {offered}", wish.version, self.called()),
+                    None,
+                )
+            }
+            _ => {
+                let message = match version::order(&wish.version, &looks.version) {
+                    Order::Incomparable => Some(format!(
+                        "{} and {} cannot be compared; the vendor lists it as an upgrade",
+                        wish.version, looks.version
+                    )),
+                    _ => None,
+                };
+                let row = Row { message, ..self.row() };
+                Judged {
+                    row,
+                    place: Place::Candidate(effect(What::Start)),
+                    writes: Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn called(&self) -> String {
+        let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
+        format!("cluster {}{name}", self.target.key.object)
+    }
+
+    fn backwards(&self, ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
+        version::order(&wish.version, &looks.version) == Order::Older
+            || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
+    }
+
+    fn note(&self, effect: Effect, reason: Reason) -> Judged {
+        Judged {
+            row: Row { reason, ..self.row() },
+            place: Place::Note(effect),
+            writes: Vec::new(),
+        }
+    }
+}
+
+/// How a receipt ended or was answered, in words.
+fn how(receipt: &Receipt) -> String {
+    if let Some(end) = &receipt.end {
+        return end.how.clone();
+    }
+    match receipt.answer.as_ref().map(|a| &a.answer) {
+        Some(Answer::Rejected { message } | Answer::NotTaken { message, .. } | Answer::Lost { message }) => message.clone(),
+        Some(Answer::Accepted { .. }) => "accepted".to_owned(),
+        None => "no answer".to_owned(),
+    }
+}
+
+/// A time for people: to the second, UTC.
+pub fn short(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}

@@ -1,0 +1,158 @@
+//! Summing up many targets as one state, reason and message (api: "State and conditions", first match).
+
+use super::decision::Blocker;
+use super::decision::Summary;
+use super::facts::Facts;
+use super::reason::Reason;
+use super::reason::State;
+use super::rollout::Rollout;
+use super::rollout::called;
+use super::rollout::tell;
+use super::row::Judged;
+use super::row::Place;
+
+/// The resource as a whole.
+pub fn summarise(facts: &Facts, judged: &[Judged], rollout: &Rollout, blockers: &[Blocker]) -> Summary {
+    let next_action_at = blockers.iter().filter_map(|b| b.until).filter(|until| *until > facts.wall).min();
+    let sum = Sum { judged, rollout, blockers };
+    let (state, reason, stalled, message) = sum.first_match();
+    let waits = !matches!(state, State::Success | State::Rejected | State::Failed | State::Cancelled);
+    let waiting_for = match reason {
+        Reason::Started | Reason::Running | Reason::Starting => None,
+        reason if waits => Some(reason),
+        _ => None,
+    };
+    Summary {
+        state,
+        reason,
+        message,
+        stalled,
+        waiting_for,
+        next_action_at: if waits { next_action_at } else { None },
+    }
+}
+
+struct Sum<'a> {
+    judged: &'a [Judged],
+    rollout: &'a Rollout,
+    blockers: &'a [Blocker],
+}
+
+impl Sum<'_> {
+    fn first_match(&self) -> (State, Reason, bool, String) {
+        if let Some(stalled) = self.find(|j| matches!(j.place, Place::InFlight { stalled: true, .. })) {
+            return (State::Unknown, stalled.row.reason, true, tell(stalled));
+        }
+        if let Some((state, reason, message)) = self.in_flight() {
+            return (state, reason, false, message);
+        }
+        let states: Vec<State> = self.judged.iter().map(|j| j.row.state).collect();
+        let all = |wanted: State| !states.is_empty() && states.iter().all(|s| *s == wanted);
+        if all(State::Success) {
+            let started = self.judged.iter().find(|j| j.row.reason != Reason::AlreadyAtVersion);
+            let reason = if started.is_some() {
+                Reason::UpgradeSucceeded
+            } else {
+                Reason::AlreadyAtVersion
+            };
+            let message = match self.judged {
+                [one] => one.row.message.clone().unwrap_or_default(),
+                many => format!("all {} at the version asked for", many.len()),
+            };
+            return (State::Success, reason, false, message);
+        }
+        if let Some(first) = self.judged.first().filter(|_| all(State::Rejected)) {
+            return (State::Rejected, first.row.reason, true, tell(first));
+        }
+        if let Some(first) = self.judged.first().filter(|_| all(State::Cancelled)) {
+            return (State::Cancelled, first.row.reason, true, tell(first));
+        }
+        let left: Vec<&str> = self.judged.iter().filter(|j| j.place != Place::Over).map(called).collect();
+        if let Some(why) = &self.rollout.threshold {
+            let rest = if left.is_empty() {
+                String::new()
+            } else {
+                format!("; {} not started", left.join(", "))
+            };
+            return (State::Failed, Reason::TooManyFailures, true, format!("{why}{rest}"));
+        }
+        if left.is_empty() {
+            let first = self.find(|j| matches!(j.row.state, State::Failed | State::Rejected | State::Cancelled));
+            return (State::Failed, Reason::PartlyFailed, true, first.map(tell).unwrap_or_default());
+        }
+        self.waiting()
+    }
+
+    fn find(&self, matches: impl Fn(&Judged) -> bool) -> Option<&Judged> {
+        self.judged.iter().find(|j| matches(j))
+    }
+
+    /// A run holds a target: the most telling of those in flight speaks for all.
+    fn in_flight(&self) -> Option<(State, Reason, String)> {
+        let flying = || self.judged.iter().filter(|j| matches!(j.place, Place::InFlight { .. }));
+        let order = [
+            Reason::Overdue,
+            Reason::StartInDoubt,
+            Reason::OutOfSight,
+            Reason::Running,
+            Reason::Started,
+            Reason::Starting,
+        ];
+        let speaker = order
+            .iter()
+            .find_map(|r| flying().find(|j| j.row.reason == *r))
+            .or_else(|| flying().next())?;
+        let moved = flying().any(|j| matches!(j.place, Place::InFlight { moved: true, .. }));
+        let started = flying().any(|j| j.row.state == State::Started);
+        let state = match speaker.row.state {
+            _ if moved => State::Running,
+            _ if started => State::Started,
+            State::Pending if self.ever_started() => State::Running,
+            other => other,
+        };
+        let reason =
+            if flying().any(|j| matches!(j.place, Place::InFlight { edit_queued: true, .. })) && speaker.row.state != State::Unknown {
+                Reason::EditQueued
+            } else {
+                speaker.row.reason
+            };
+        let message = match reason {
+            Reason::EditQueued => format!("{}; the edit takes effect once this run has ended", tell(speaker)),
+            _ => tell(speaker),
+        };
+        Some((state, reason, message))
+    }
+
+    fn ever_started(&self) -> bool {
+        self.judged.iter().any(|j| j.row.started_at.is_some())
+    }
+
+    fn waiting(&self) -> (State, Reason, bool, String) {
+        let done = self.judged.iter().filter(|j| j.row.state == State::Success).count();
+        let total = self.judged.len();
+        match self.blockers.first() {
+            Some(first) => {
+                let between = matches!(
+                    first.reason,
+                    Reason::WaitingForSoak | Reason::LimitReached | Reason::WaitingForCanary
+                );
+                let state = if between && self.ever_started() {
+                    State::Running
+                } else {
+                    State::Pending
+                };
+                let stalled = first.reason == Reason::ConnectionTypeMismatch;
+                let state = if stalled { State::Rejected } else { state };
+                (state, first.reason, stalled, first.message.clone())
+            }
+            None => {
+                let state = if self.ever_started() { State::Running } else { State::Pending };
+                let next = self
+                    .find(|j| matches!(j.place, Place::Candidate(_) | Place::Note(_)))
+                    .map(called)
+                    .unwrap_or_default();
+                (state, Reason::Evaluating, false, format!("{done}/{total} done; preparing {next}"))
+            }
+        }
+    }
+}
