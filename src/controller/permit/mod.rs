@@ -126,3 +126,43 @@ impl Drop for Sent {
         }
     }
 }
+
+#[cfg(test)]
+impl StartPermit {
+    /// A permit that lives this long from now on both clocks; for tests of vendor clients only.
+    pub(crate) fn for_test(
+        target: TargetKey,
+        order: Order,
+        lives: std::time::Duration,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> StartPermit {
+        let deadline = Deadline {
+            mono: clock.mono().plus(lives),
+            wall: clock.wall() + lives,
+        };
+        StartPermit {
+            receipt: target.receipt_name(1),
+            target,
+            order,
+            deadline,
+            leadership,
+            clock,
+            spent: false,
+        }
+    }
+
+    /// Gives the permit up without the alarm that dropping it raises.
+    pub(crate) fn give_up_for_test(mut self) {
+        self.spent = true;
+    }
+}
+
+#[cfg(test)]
+impl Sent {
+    /// The answer, marking it recorded.
+    pub(crate) fn answer_for_test(mut self) -> Answer {
+        self.recorded = true;
+        self.answer.clone()
+    }
+}
