@@ -61,10 +61,15 @@ pub struct Client {
 impl Client {
     /// A call failed: the Connection is to be probed, and credentials that were refused are not tried again soon.
     pub fn suspect(&self, error: &VendorError) {
+        self.refused(error);
+        self.doubt();
+    }
+
+    /// Credentials that were refused are not tried again soon.
+    pub fn refused(&self, error: &VendorError) {
         if matches!(error, VendorError::AuthFailed { .. }) {
             self.credentials.refused();
         }
-        self.doubt();
     }
 
     /// Something looks wrong: the Connection is to be probed now.

@@ -12,6 +12,7 @@ use kube::runtime::reflector::Store;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
+use super::connection::Probes;
 use super::ledgers::Ledgers;
 use super::permit::Permits;
 use super::sights::Sights;
@@ -47,6 +48,8 @@ pub struct Context {
     pub wakes: Arc<Wakes>,
     /// Vendor clients.
     pub clients: Clients,
+    /// What probes of Connections found.
+    pub probes: Probes,
     /// The only maker of permits.
     pub permits: Permits,
     /// False: no start at all; runs are followed.

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::Context;
-use crate::api::CanonicalDuration;
+use crate::api::common::CanonicalDuration;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
-use crate::api::NotADuration;
+use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
 use crate::upgrade::facts::Facts;
 use crate::upgrade::facts::Options;

@@ -213,7 +213,7 @@ fn bounded(text: &str, longest: usize) -> String {
 }
 
 /// Kubernetes times have no fractions of a second; rounded up, so that what is shown is never before what happens.
-fn to_second(at: Timestamp) -> Timestamp {
+pub fn to_second(at: Timestamp) -> Timestamp {
     let up = i64::from(at.subsec_nanosecond() > 0);
     Timestamp::from_second(at.as_second() + up).unwrap_or(at)
 }

@@ -59,6 +59,12 @@ pub enum CredentialError {
         /// The key.
         key: String,
     },
+    /// The vendor refused exactly these credentials a short while ago; sending them again could lock the account.
+    #[error("the vendor refused the user name or password in Secret {secret}; change the Secret. They are not tried again for now, so that the account is not locked")]
+    Refused {
+        /// Its name.
+        secret: String,
+    },
     /// The API server could not be asked; says nothing about the Secret.
     #[error("Secret {secret} could not be read: {why}")]
     Other {

@@ -197,7 +197,7 @@ impl VendorError {
             VendorError::EndpointNotAllowed(_) => "EndpointNotAllowed",
             VendorError::BadCaBundle { .. } | VendorError::TlsUntrusted { .. } => "TLSUntrusted",
             VendorError::TlsTooOld { .. } => "TLSTooOld",
-            VendorError::AuthFailed { .. } => "AuthFailed",
+            VendorError::AuthFailed { .. } | VendorError::Credentials(CredentialError::Refused { .. }) => "AuthFailed",
             VendorError::Credentials(CredentialError::NotFound { .. }) => "SecretNotFound",
             VendorError::Credentials(CredentialError::AccessDenied { .. }) => "SecretAccessDenied",
             VendorError::Credentials(CredentialError::Incomplete { .. }) => "SecretIncomplete",
