@@ -32,7 +32,8 @@ pub struct Evidence<'a> {
     pub sights: &'a [Sight],
     /// When this process first saw the receipt's facts.
     pub seen: Seen,
-    /// The receipt names this process as holder, and the task that sends is not (any more, or ever) alive here.
+    /// The receipt names this process as holder, and no task here ever claimed its permit. A task that claimed it and died is *not*
+    /// this: it may have sent.
     pub abandoned_by_us: bool,
     /// How long an accepted run may take.
     pub timeout: Duration,
@@ -137,7 +138,9 @@ impl Judge<'_> {
     /// A person's word, where there is one that may be honoured now.
     fn resolution(&self) -> Option<Conclusion> {
         let resolution = self.receipt.resolution.as_ref()?;
-        if !self.receipt.open() {
+        let standing = self.receipt.standing();
+        // Its holder may still be sending: until that is over only the holder moves it, or the next start could overtake it.
+        if !self.receipt.open() || standing == Standing::Sending && self.e.seen.doubt.is_none() {
             return None;
         }
         let how = format!("resolved by {}: {}", resolution.by, resolution.reason);
@@ -145,17 +148,20 @@ impl Judge<'_> {
         match resolution.verdict {
             Verdict::Succeeded => end(EndKind::Succeeded),
             Verdict::Failed => end(EndKind::Failed),
-            Verdict::Started if !matches!(self.receipt.standing(), Standing::Accepted { .. }) => Some(Conclusion::Adopt { how }),
+            Verdict::Started if !matches!(standing, Standing::Accepted { .. }) => Some(Conclusion::Adopt { how }),
             Verdict::Started => None,
-            // The request may still be under way to the vendor: a person cannot know, so their word waits out the grace too.
-            Verdict::NotStarted => match self.receipt.standing() {
-                Standing::Accepted { .. } | Standing::Refused => None,
-                _ if self.doubted_for() >= self.e.timing.grace => end(EndKind::NotTaken),
-                _ => Some(Conclusion::Doubt {
+            Verdict::NotStarted if matches!(standing, Standing::Accepted { .. } | Standing::Refused) => None,
+            Verdict::NotStarted if standing == Standing::Sending && self.e.abandoned_by_us => None,
+            // The request may still be under way to the vendor: a person cannot know, so their word waits out the grace too, and
+            // what the vendor shows meanwhile outweighs it.
+            Verdict::NotStarted => Some(match self.proof() {
+                Some(how) => Conclusion::Adopt { how },
+                None if self.doubted_for() >= self.e.timing.grace => return end(EndKind::NotTaken),
+                None => Conclusion::Doubt {
                     stalled: false,
                     why: format!("{how}; honoured once the grace period is over"),
-                }),
-            },
+                },
+            }),
         }
     }
 
@@ -197,67 +203,79 @@ impl Judge<'_> {
     }
 
     fn doubt(&self) -> Conclusion {
+        let wait = |stalled, why| Conclusion::Doubt { stalled, why };
+        let late = self.past_timeout(self.receipt.created);
         let Some(last) = self.sights().next_back() else {
-            return Conclusion::Doubt {
-                stalled: false,
-                why: "no look at the target since".to_owned(),
-            };
+            return wait(late && self.known_for_long(), "no look at the target since".to_owned());
         };
-        if let Some(how) = self.sights().rev().find_map(|s| self.taken(s)) {
+        if let Some(how) = self.proof() {
             return Conclusion::Adopt { how };
         }
         let mut settled = self.settled().rev();
-        let verdict = match (settled.next(), settled.next()) {
-            (Some(newest), Some(older)) => Some((newest, self.unchanged(newest) && self.unchanged(older))),
-            _ => None,
-        };
-        match (verdict, &last.motion) {
-            (Some((newest, true)), _) => {
-                let version = newest.looks.as_ref().map_or("", |l| l.version.as_str());
-                let how = format!(
-                    "not taken: still at {version}, unchanged in two looks after the grace period, the last at {}",
-                    newest.at
-                );
-                Conclusion::End {
-                    kind: EndKind::NotTaken,
-                    how,
-                }
-            }
-            (_, Motion::NotSeen { why, .. }) if self.past_timeout(self.receipt.created) => Conclusion::Doubt {
-                stalled: true,
-                why: format!("the target cannot be seen: {why}"),
-            },
-            (_, Motion::NotSeen { why, .. }) => Conclusion::Doubt {
-                stalled: false,
-                why: format!("the target cannot be seen: {why}"),
-            },
+        let newest = settled.next();
+        let newest_two = newest.zip(settled.next());
+        let hint = self.sights().rev().find(|s| self.hints(s));
+        match (newest_two, &last.motion) {
+            (_, Motion::NotSeen { why, .. }) if newest_two.is_none() => wait(late, format!("the target cannot be seen: {why}")),
             // Somebody else's upgrade will end; what comes after it may tell.
             (_, Motion::Moving { toward, .. }) => {
                 let toward = toward.as_deref().unwrap_or("an unknown version");
-                Conclusion::Doubt {
-                    stalled: false,
-                    why: format!("the target is being upgraded to {toward}"),
-                }
+                wait(false, format!("the target is being upgraded to {toward}"))
             }
-            (Some((newest, false)), Motion::Still) => Conclusion::Doubt {
-                stalled: true,
-                why: format!(
+            (Some((newest, older)), _) if self.unchanged(newest) && self.unchanged(older) => match hint {
+                None => Conclusion::End {
+                    kind: EndKind::NotTaken,
+                    how: format!(
+                        "not taken: unchanged in two looks after the grace period, the last at {}: {}",
+                        newest.at,
+                        told(newest)
+                    ),
+                },
+                Some(hint) => wait(
+                    true,
+                    format!(
+                        "the target is as before, but something happened to it at {} that may have been this start",
+                        hint.at
+                    ),
+                ),
+            },
+            (_, Motion::NotSeen { why, .. }) => wait(late, format!("the target cannot be seen: {why}")),
+            (Some((newest, _)), _) if !self.unchanged(newest) => wait(
+                true,
+                format!(
                     "the target shows neither {} nor the state before: {}",
                     self.receipt.run.version,
                     told(newest)
                 ),
-            },
-            (None, Motion::Still) => Conclusion::Doubt {
-                stalled: false,
-                why: "the target looks as before; too early to tell".to_owned(),
-            },
+            ),
+            _ if !last.complete => wait(late, "the vendor's answer is incomplete".to_owned()),
+            _ => wait(false, format!("too early to tell: {}", told(last))),
+        }
+    }
+
+    /// Evidence in any sight since we knew of the receipt that our start was taken.
+    fn proof(&self) -> Option<String> {
+        self.sights().rev().find_map(|s| self.taken(s))
+    }
+
+    /// No proof that our start was taken, but enough that "never taken" is not proven either: a movement that may be ours, a new
+    /// failure that is nobody else's, our version as the one asked for.
+    fn hints(&self, sight: &Sight) -> bool {
+        let (version, before) = (&self.receipt.run.version, &self.receipt.before);
+        match (&sight.motion, &sight.looks) {
+            (Motion::Moving { toward, .. }, _) => toward.as_ref().is_none_or(|t| t == version),
+            (Motion::Still, Some(looks)) => {
+                let asked_for_ours = looks.desired.as_ref() == Some(version) && before.desired.as_ref() != Some(version);
+                asked_for_ours || looks.faulted && !before.faulted && looks.desired.is_none()
+            }
+            _ => false,
         }
     }
 
     /// Evidence in this sight that our start was taken.
     fn taken(&self, sight: &Sight) -> Option<String> {
         let version = &self.receipt.run.version;
-        if sight.moving_toward(version) {
+        if sight.complete && sight.moving_toward(version) {
             return Some(format!("seen moving to {version} at {}", sight.at));
         }
         let looks = sight.looks.as_ref().filter(|_| sight.motion == Motion::Still && sight.complete)?;
@@ -274,13 +292,11 @@ impl Judge<'_> {
         !looks.faulted && version::is_at(&self.receipt.run.version, &looks.version) && looks.version != before.version && !stamp_stood
     }
 
+    /// READY, version and stamp as before.
     fn unchanged(&self, sight: &Sight) -> bool {
         let before = &self.receipt.before;
-        sight.motion == Motion::Still
-            && sight
-                .looks
-                .as_ref()
-                .is_some_and(|l| l.version == before.version && l.stamp == before.stamp && l.faulted == before.faulted)
+        let same = |l: &Looks| l.version == before.version && l.stamp == before.stamp && !l.faulted;
+        sight.motion == Motion::Still && sight.looks.as_ref().is_some_and(same)
     }
 
     fn refused(&self) -> Conclusion {
@@ -309,11 +325,16 @@ impl Judge<'_> {
         let Some(refused_at) = self.e.seen.refused else {
             return Conclusion::Confirming;
         };
-        match self.after(refused_at).rev().find(|s| s.seen() && s.complete) {
-            None => Conclusion::Confirming,
-            Some(sight) if sight.moving_toward(&self.receipt.run.version) => Conclusion::Adopt {
-                how: format!("refused ({how}), but seen moving to {} at {}", self.receipt.run.version, sight.at),
-            },
+        let version = &self.receipt.run.version;
+        let later = || self.after(refused_at).rev().filter(|s| s.seen() && s.complete);
+        if let Some(sight) = later().find(|s| s.moving_toward(version)) {
+            return Conclusion::Adopt {
+                how: format!("refused ({how}), but seen moving to {version} at {}", sight.at),
+            };
+        }
+        match later().next().map(|s| &s.motion) {
+            // A movement whose goal the vendor does not tell may be ours.
+            None | Some(Motion::Moving { toward: None, .. }) => Conclusion::Confirming,
             Some(_) => Conclusion::End { kind, how: how.clone() },
         }
     }
@@ -321,7 +342,7 @@ impl Judge<'_> {
     fn follow(&self, since: Timestamp) -> Conclusion {
         let overdue = self.past_timeout(since);
         let Some(last) = self.sights().next_back() else {
-            return if overdue {
+            return if overdue && self.known_for_long() {
                 lost("no look at the target since")
             } else {
                 Conclusion::Follow(Following::Queued)
@@ -360,6 +381,14 @@ impl Judge<'_> {
                 format!("the vendor reports a failure at {}: {}", last.at, told(last)),
             );
         }
+        if overdue && !self.asked_past_timeout(last, since) {
+            // It may have begun to move since; only a look from after the timeout can say that it did not.
+            return if self.known_for_long() && self.e.mono.since(last.asked) >= self.e.timing.grace {
+                lost("no look at the target since the timeout")
+            } else {
+                Conclusion::Follow(Following::Queued)
+            };
+        }
         if overdue {
             return end(
                 EndKind::Failed,
@@ -390,8 +419,23 @@ impl Judge<'_> {
     }
 
     fn past_timeout(&self, since: Timestamp) -> bool {
+        self.past(since).is_some()
+    }
+
+    /// How long ago the timeout passed.
+    fn past(&self, since: Timestamp) -> Option<Duration> {
         let timeout = SignedDuration::try_from(self.e.timeout).unwrap_or(SignedDuration::MAX);
-        self.e.wall.duration_since(since) >= timeout
+        let past = self.e.wall.duration_since(since).saturating_sub(timeout);
+        Duration::try_from(past).ok()
+    }
+
+    fn asked_past_timeout(&self, sight: &Sight, since: Timestamp) -> bool {
+        self.past(since).is_some_and(|past| self.e.mono.since(sight.asked) <= past)
+    }
+
+    /// This process has had time enough to look: a restart alone never loses sight of anything.
+    fn known_for_long(&self) -> bool {
+        self.e.mono.since(self.e.seen.open) >= self.e.timing.grace
     }
 }
 

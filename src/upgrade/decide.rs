@@ -21,6 +21,12 @@ use super::summary::summarise;
 
 /// What is to be done about one upgrade resource.
 pub fn decide(facts: &Facts) -> Decision {
+    let gone = |t: &TargetFacts| t.wish.is_none() && !runs_for(facts, t);
+    if facts.targets.iter().any(gone) {
+        let mut left = facts.clone();
+        left.targets.retain(|t| !gone(t));
+        return decide(&left);
+    }
     let judged: Vec<Judged> = facts.targets.iter().map(|t| judge(facts, t)).collect();
     let rollout = roll(facts, &judged);
     let looks = looks(facts, &judged);
@@ -36,6 +42,14 @@ pub fn decide(facts: &Facts) -> Decision {
         looks,
         wake,
         rows: judged.into_iter().map(|j| j.row).collect(),
+    }
+}
+
+/// A target that left the spec stays until our run on it has ended, and not a moment longer: its line would be counted.
+fn runs_for(facts: &Facts, target: &TargetFacts) -> bool {
+    match &target.ledger {
+        Ok(ledger) => ledger.open().is_some_and(|open| facts.subject.asked_for(open)),
+        Err(_) => true,
     }
 }
 

@@ -8,6 +8,7 @@ use super::ledger::Damaged;
 use super::ledger::Ledger;
 use super::ledger::Wanted;
 use super::memory::Seen;
+use super::receipt::Receipt;
 use super::receipt::Run;
 use super::sight::Sight;
 use super::target::TargetKey;
@@ -62,6 +63,12 @@ impl Subject {
     /// `namespace/Kind/name`: who holds a reservation.
     pub fn by(&self) -> String {
         format!("{}/{}/{}", self.namespace, self.kind, self.name)
+    }
+
+    /// This resource, or one of the same name before it, asked for the receipt.
+    pub fn asked_for(&self, receipt: &Receipt) -> bool {
+        let by = &receipt.requested_by;
+        receipt.run.namespace == self.namespace && by.kind == self.kind && by.name == self.name
     }
 }
 
@@ -144,7 +151,7 @@ pub struct TargetFacts {
     pub unchanged_since: Option<Mono>,
     /// First-seen times of its open receipt.
     pub seen: Seen,
-    /// Its open receipt names this process as holder, and no task of this process sends it.
+    /// Its open receipt names this process as holder, and no task of this process ever claimed its permit.
     pub abandoned_by_us: bool,
 }
 

@@ -15,6 +15,8 @@ use super::receipt::Run;
 use super::receipt::Standing;
 use super::target::TargetKey;
 use super::timing::Timing;
+use super::version;
+use super::version::Order;
 
 /// Attempts in a row that may come to nothing (401, busy, doubt that proved empty) before it is a refusal.
 const ATTEMPTS: usize = 3;
@@ -98,11 +100,11 @@ pub enum RunStanding<'a> {
     Refused(&'a Receipt),
     /// It was not taken several times in a row.
     GaveUp(&'a Receipt),
-    /// The asking resource has since run another version: going back is a downgrade.
+    /// The asking resource has since been brought to another version that is not older: going back is a downgrade.
     LeftBehind {
         /// The receipt of this run.
         run: &'a Receipt,
-        /// The later accepted one.
+        /// The later one.
         by: &'a Receipt,
     },
     /// Not taken, and too early to try again.
@@ -221,30 +223,42 @@ impl Ledger {
         }
     }
 
-    /// A later upgrade to another version that the *same resource* asked for: asking for the old version again is what a
-    /// rollback does. Somebody else's later start is drift, and drift never takes back a success.
+    /// A later success at another version that the *same resource* asked for: asking for the old version again is what a
+    /// rollback does. Somebody else's later start is drift, and drift never takes back a success. Going on to a version that was
+    /// tried before is no rollback either: that run shows the end it had.
     fn left_behind_by(&self, spent: &Receipt, wanted: &Wanted) -> Option<&Receipt> {
         let same_asker = |r: &Receipt| {
             r.run.namespace == wanted.run.namespace && r.requested_by.kind == wanted.kind && r.requested_by.name == wanted.name
         };
-        self.receipts.iter().find(|r| {
-            r.seq > spent.seq && same_asker(r) && r.run.version != wanted.run.version && r.standing() == Standing::Ended(EndKind::Succeeded)
-        })
+        let back = |r: &Receipt| {
+            matches!(
+                version::order(&wanted.run.version, &r.run.version),
+                Order::Older | Order::Incomparable
+            )
+        };
+        let got_there = |r: &Receipt| matches!(r.standing(), Standing::Ended(EndKind::Succeeded | EndKind::AlreadyAtVersion));
+        self.receipts
+            .iter()
+            .find(|r| r.seq > spent.seq && same_asker(r) && got_there(r) && back(r))
     }
 
-    /// The version that the last accepted and successful run of this target came from: going there is a downgrade.
+    /// The version that the last accepted run of this target came from: going there is a downgrade, also when that run failed
+    /// half-way and nobody can order the two versions.
     pub fn came_from(&self) -> Option<&str> {
         self.receipts
             .iter()
             .rev()
-            .find(|r| r.standing() == Standing::Ended(EndKind::Succeeded))
+            .find(|r| spent_kind(r).is_some_and(|k| k != EndKind::AlreadyAtVersion))
             .map(|r| r.before.version.as_str())
             .filter(|v| !v.is_empty())
     }
 }
 
+/// The end of a run that had its start, or needed none. An acceptance that arrived after the receipt was ended as not taken is
+/// stored beside that end: the run was started all the same.
 fn spent_kind(receipt: &Receipt) -> Option<EndKind> {
     match receipt.standing() {
+        Standing::Ended(kind) if receipt.taken() => Some(kind),
         Standing::Ended(kind @ (EndKind::Succeeded | EndKind::Failed | EndKind::Cancelled | EndKind::AlreadyAtVersion)) => Some(kind),
         _ => None,
     }
@@ -276,7 +290,8 @@ fn counts(receipt: &Receipt) -> bool {
     }
 }
 
-/// One minute doubling to an hour, or what the vendor asked for.
+/// One minute doubling to an hour, or what the vendor asked for. Never less than the minute: throttles are not counted, and a
+/// `Retry-After: 0` would write receipts without end.
 fn pause(last: &Receipt, tries: usize, timing: &Timing) -> SignedDuration {
     let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
     let own = timing.retry_first.saturating_mul(1 << doublings).min(timing.retry_max);
@@ -284,7 +299,7 @@ fn pause(last: &Receipt, tries: usize, timing: &Timing) -> SignedDuration {
         Some(Answer::NotTaken {
             reason: NotTaken::Throttled { retry_after: Some(after) },
             ..
-        }) => (*after).min(timing.retry_max),
+        }) => (*after).max(timing.retry_first).min(timing.retry_max),
         _ => own,
     };
     SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX)

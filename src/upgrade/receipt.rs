@@ -359,6 +359,12 @@ impl Receipt {
         }
     }
 
+    /// An answer or evidence says that the vendor took it, whatever it was ended as.
+    pub fn taken(&self) -> bool {
+        let accepted = matches!(&self.answer, Some(a) if matches!(a.answer, Answer::Accepted { .. }));
+        accepted || self.adopted.is_some()
+    }
+
     /// Without an end, and not ended by nature.
     pub fn open(&self) -> bool {
         !matches!(self.standing(), Standing::Ended(_) | Standing::Noted(_))

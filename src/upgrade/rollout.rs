@@ -60,7 +60,7 @@ pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
         blockers.retain(|b| {
             matches!(
                 b.reason,
-                Reason::Suspended | Reason::Held | Reason::StartsDisabled | Reason::ConnectionNotReady
+                Reason::Suspended | Reason::Held | Reason::StartsDisabled | Reason::ConnectionNotReady | Reason::ConnectionTypeMismatch
             )
         });
     }
@@ -138,19 +138,23 @@ fn gates(facts: &Facts) -> Vec<Blocker> {
 
 fn failed(judged: &Judged) -> bool {
     match judged.place {
-        Place::Over => matches!(judged.row.state, State::Rejected | State::Failed | State::Cancelled),
+        Place::Over => matches!(judged.row.state, State::Rejected | State::Failed),
         Place::InFlight { stalled, overdue, .. } => stalled || overdue,
         _ => false,
     }
+}
+
+/// Over without success. A cancelled canary is nobody's failure, but it will not succeed any more either.
+fn never_succeeds(judged: &Judged) -> bool {
+    judged.place == Place::Over && judged.row.state != State::Success
 }
 
 /// Why nothing more may start because of failures. A canary that failed stops the rest whatever `maxFailures` says: "all canaries
 /// first" cannot come true any more.
 fn threshold(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<String> {
     let failures: Vec<&Judged> = pairs.iter().map(|(_, j)| *j).filter(|j| failed(j)).collect();
-    let first = failures.first()?;
     let allowed = facts.strategy.max_failures;
-    if failures.len() > allowed {
+    if let Some(first) = failures.first().filter(|_| failures.len() > allowed) {
         let count = failures.len();
         return Some(format!(
             "{}; {count} failure{}, {allowed} allowed",
@@ -160,7 +164,7 @@ fn threshold(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<String>
     }
     let canary = pairs
         .iter()
-        .find(|(t, j)| t.wish.as_ref().is_some_and(|w| w.canary) && failed(j) && matches!(j.place, Place::Over))?;
+        .find(|(t, j)| t.wish.as_ref().is_some_and(|w| w.canary) && never_succeeds(j))?;
     Some(format!("canary {}", tell(canary.1)))
 }
 
@@ -223,7 +227,7 @@ impl Canaries {
 fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<Blocker> {
     let mut holders: BTreeSet<&str> = pairs
         .iter()
-        .filter(|(_, j)| matches!(j.place, Place::InFlight { .. }))
+        .filter(|(t, j)| matches!(j.place, Place::InFlight { .. }) || may_be_ours(facts, t))
         .map(|(t, _)| t.key.object.as_str())
         .collect();
     let by = facts.subject.by();
@@ -245,6 +249,16 @@ fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<Blocker> {
         ),
         until: None,
     })
+}
+
+/// A target whose receipts cannot be judged, and whose last start may be one of ours that is still open.
+fn may_be_ours(facts: &Facts, target: &TargetFacts) -> bool {
+    match &target.ledger {
+        Ok(ledger) => ledger
+            .open()
+            .is_some_and(|open| open.unknown_word.is_some() && facts.subject.asked_for(open)),
+        Err(_) => true,
+    }
 }
 
 /// A reservation goes after 4 x TTL, or after TTL once its receipt exists (whose own openness holds the slot then).

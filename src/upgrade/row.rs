@@ -95,15 +95,21 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Newest first. What another authority answered is no evidence of anything.
+    fn sights(&self) -> impl Iterator<Item = &Sight> {
+        let authority = &self.target.key.authority;
+        self.target.sights.iter().rev().filter(move |s| s.authority == *authority)
+    }
+
     fn sight(&self) -> Option<&Sight> {
-        self.target.sights.last()
+        self.sights().next()
     }
 
     fn row(&self) -> Row {
-        let seen = self.target.sights.iter().rev().find_map(|s| s.looks.as_ref());
+        let seen = self.sights().find_map(|s| s.looks.as_ref());
         Row {
             name: self.target.key.object.clone(),
-            display_name: self.target.sights.iter().rev().find_map(|s| s.identity.clone()),
+            display_name: self.sights().find_map(|s| s.identity.clone()),
             state: State::Pending,
             reason: Reason::Evaluating,
             message: None,
@@ -220,8 +226,14 @@ impl Bench<'_> {
             }
             EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, how(receipt)),
             EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, how(receipt)),
-            EndKind::Failed | EndKind::Rejected | EndKind::NotTaken | EndKind::Withdrawn => {
-                self.over(receipt, State::Failed, Reason::VendorFailed, how(receipt))
+            EndKind::Failed => self.over(receipt, State::Failed, Reason::VendorFailed, how(receipt)),
+            EndKind::Rejected | EndKind::NotTaken | EndKind::Withdrawn => {
+                let message = format!(
+                    "receipt {} was ended as {}, but the vendor took it after all: look at the target, then set a new spec.runKey",
+                    receipt.name,
+                    kind.word()
+                );
+                self.over(receipt, State::Failed, Reason::VendorFailed, message)
             }
         }
     }
@@ -235,7 +247,7 @@ impl Bench<'_> {
             return self.blocked(Reason::ReceiptUnreadable, message, None);
         }
         let ours = open.run.namespace == wanted.run.namespace;
-        let asked_by_us = ours && open.requested_by.kind == wanted.kind && open.requested_by.name == wanted.name;
+        let asked_by_us = self.facts.subject.asked_for(open);
         if ours && open.run == wanted.run {
             return self.follow(open, open.options.as_ref().is_some_and(|o| *o != wanted.options));
         }
@@ -428,12 +440,14 @@ impl Bench<'_> {
             }
             _ => {
                 let message = match version::order(&wish.version, &looks.version) {
-                    Order::Incomparable => Some(format!(
+                    Order::Incomparable | Order::Same => Some(format!(
                         "{} and {} cannot be compared; the vendor lists it as an upgrade",
                         wish.version, looks.version
                     )),
                     _ => None,
                 };
+                let refusal = self.facts.last_refusal.as_ref().filter(|(key, _)| *key == self.target.key);
+                let message = refusal.map(|(_, why)| format!("not started: {why}")).or(message);
                 let row = Row { message, ..self.row() };
                 Judged {
                     row,

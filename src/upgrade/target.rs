@@ -80,8 +80,9 @@ impl Authority {
             && matches!(parsed.path(), "" | "/")
             && parsed.query().is_none()
             && parsed.fragment().is_none();
-        match (bare, parsed.host_str(), parsed.port_or_known_default()) {
-            (true, Some(host), Some(port)) => Ok(Authority(format!("{}:{port}", host.trim_end_matches('.').to_lowercase()))),
+        let host = parsed.host_str().map(|h| h.trim_end_matches('.').to_lowercase());
+        match (bare, host.filter(|h| !h.is_empty()), parsed.port_or_known_default()) {
+            (true, Some(host), Some(port)) => Ok(Authority(format!("{host}:{port}"))),
             _ => Err(AuthorityError::NotBare { url: url.to_owned() }),
         }
     }
