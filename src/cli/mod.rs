@@ -8,6 +8,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 pub mod crds;
+pub mod run;
 
 /// A Kubernetes operator that upgrades what Kubernetes does not run, each start at most once.
 #[derive(Debug, Parser)]
@@ -19,6 +20,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the operator.
+    Run(Box<run::RunArgs>),
     /// Print the CustomResourceDefinitions of this version as YAML.
     Crds {
         /// Write one file per kind into this folder instead.
@@ -32,18 +35,19 @@ enum Command {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Run(args) => return run::main(*args),
         Command::Crds { dir: Some(dir) } => crds::write(&dir)?,
         Command::Crds { dir: None } => crds::print(&mut io::stdout().lock())?,
         Command::Version => print_version(&mut io::stdout().lock())?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_version(out: &mut impl io::Write) -> io::Result<()> {

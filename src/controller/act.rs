@@ -16,6 +16,7 @@ use super::permit::Live;
 use super::permit::Order;
 use super::permit::Plan;
 use super::permit::Refused;
+use super::permit::StartPermit;
 use super::wakes::Who;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
@@ -24,6 +25,7 @@ use crate::api::upgrade_receipt::RequestedBy;
 use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Effect;
 use crate::upgrade::decision::What;
+use crate::upgrade::facts::Refusal;
 use crate::upgrade::ledger::Damaged;
 use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::Receipt;
@@ -55,6 +57,19 @@ enum NotBegun {
     Api(#[from] kube::Error),
 }
 
+impl NotBegun {
+    /// The same would come of trying at once: wait a little. The others lost a race and decide anew on newer facts.
+    fn lasts(&self) -> bool {
+        match self {
+            NotBegun::Prepare(_) | NotBegun::Gather(_) | NotBegun::Api(_) => true,
+            NotBegun::Refused(refused) => {
+                matches!(refused, Refused::ClockSkew(_) | Refused::Api(_) | Refused::TooLate)
+            }
+            NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
+        }
+    }
+}
+
 /// What was decided, and by which resource.
 pub struct Begun {
     /// The resource.
@@ -72,28 +87,41 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
     let context = Arc::clone(context);
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
-        let (who, target) = (begun.who.clone(), begun.effect.key.to_string());
-        if let Err(error) = run(&context, begun).await {
-            tracing::info!(namespace = %who.namespace, name = %who.name, target, because = %error, "nothing was started");
+        let Begun { who, effect, client, preparing } = begun;
+        match permit(&context, &who, &effect, &client).await {
+            Ok(None) => preparing.done(),
+            Ok(Some((ready, permit))) => {
+                preparing.done();
+                context.wakes.wake(&who);
+                send(&context, ready, permit).await;
+            }
+            Err(error) => {
+                let key = effect.key;
+                tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
+                if error.lasts() {
+                    let at = context.clock.mono();
+                    preparing.refused(Refusal { key, why: error.to_string(), at });
+                }
+            }
         }
         context.wakes.wake(&who);
     });
 }
 
-async fn run(context: &Context, begun: Begun) -> Result<(), NotBegun> {
-    let Begun { who, effect, client, preparing } = begun;
+/// Steps 2 to 5: everything before the permit, and the permit. `None` for a note, which needs none.
+async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) -> Result<Option<(Ready, StartPermit)>, NotBegun> {
     let ready = client.vendor.prepare(&effect.key).await.map_err(|error| {
         client.suspect(&error);
         NotBegun::Prepare(error)
     })?;
     context.sights.put(&effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let confirmed = confirm(context, &who, &effect, ready.sight()).await?;
+    let confirmed = confirm(context, who, effect, ready.sight()).await?;
     if matches!(effect.what, What::Note(_)) {
         let receipt = context.permits.note(&confirmed.plan).await?;
         context.ledgers.learn(&receipt);
         tracing::info!(namespace = %who.namespace, name = %who.name, receipt = %receipt.name_any(), note = ?effect.what, "noted");
-        return Ok(());
+        return Ok(None);
     }
     let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
     let permit = context.permits.append(reserved, &confirmed.plan, &context.leadership).await?;
@@ -102,13 +130,11 @@ async fn run(context: &Context, begun: Begun) -> Result<(), NotBegun> {
         namespace = %who.namespace, name = %who.name, receipt = permit.receipt(), target = %effect.key, version = %effect.run.version,
         "permit issued"
     );
-    drop(preparing);
-    send(context, ready, permit).await;
-    Ok(())
+    Ok(Some((ready, permit)))
 }
 
 /// Steps 6 and 7. From here on nothing may be lost: what was sent is recorded, what was not is withdrawn.
-async fn send(context: &Context, ready: Ready, permit: super::permit::StartPermit) {
+async fn send(context: &Context, ready: Ready, permit: StartPermit) {
     let stored = match ready.start(permit).await {
         Ok(sent) => context.permits.record(sent).await,
         Err(unsent) => context.permits.withdraw(unsent.permit, &unsent.why.to_string()).await,

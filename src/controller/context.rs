@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use kube::core::DeserializeGuard;
@@ -22,6 +23,7 @@ use crate::api::Connection;
 use crate::clock::Clock;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::upgrade::facts::Refusal;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Timing;
@@ -105,23 +107,38 @@ impl Context {
     }
 }
 
-/// What each resource is preparing: from the decision to start until its receipt is written, or not.
+/// What each resource is preparing: from the decision to start until its receipt is written, or not; and what became of the last try.
 #[derive(Clone, Default)]
-pub struct Starting(Arc<Mutex<HashMap<String, TargetKey>>>);
+pub struct Starting(Arc<Mutex<Tries>>);
+
+#[derive(Default)]
+struct Tries {
+    now: HashMap<String, TargetKey>,
+    refused: HashMap<String, Refusal>,
+}
 
 impl Starting {
     /// The target that a resource is preparing.
     pub fn of(&self, uid: &str) -> Option<TargetKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+        self.tries().now.get(uid).cloned()
+    }
+
+    /// The last try of a resource, if it came to no receipt.
+    pub fn refusal(&self, uid: &str) -> Option<Refusal> {
+        self.tries().refused.get(uid).cloned()
+    }
+
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Claims the one place of a resource; `None` when it is taken.
     pub fn begin(&self, uid: &str, key: &TargetKey) -> Option<Preparing> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.contains_key(uid) {
+        let mut tries = self.tries();
+        if tries.now.contains_key(uid) {
             return None;
         }
-        all.insert(uid.to_owned(), key.clone());
+        tries.now.insert(uid.to_owned(), key.clone());
         Some(Preparing { all: self.clone(), uid: uid.to_owned() })
     }
 }
@@ -132,9 +149,21 @@ pub struct Preparing {
     uid: String,
 }
 
+impl Preparing {
+    /// The receipt is written: the place is free, and nothing was refused.
+    pub fn done(self) {
+        self.all.tries().refused.remove(&self.uid);
+    }
+
+    /// No receipt came about.
+    pub fn refused(self, refusal: Refusal) {
+        self.all.tries().refused.insert(self.uid.clone(), refusal);
+    }
+}
+
 impl Drop for Preparing {
     fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.uid);
+        self.all.tries().now.remove(&self.uid);
     }
 }
 

@@ -89,6 +89,7 @@ pub fn gather(
         connection: connection_facts(&spec.connection_ref.name, connection),
         targets: Vec::new(),
         starting,
+        last_refusal: context.starting.refusal(&subject.uid),
         subject,
     };
     facts.targets = targets(context, batch, connection, ledger, &facts);

@@ -446,8 +446,8 @@ impl Bench<'_> {
                     )),
                     _ => None,
                 };
-                let refusal = self.facts.last_refusal.as_ref().filter(|(key, _)| *key == self.target.key);
-                let message = refusal.map(|(_, why)| format!("not started: {why}")).or(message);
+                let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
+                let message = refusal.map(|r| format!("not started: {}", r.why)).or(message);
                 let row = Row { message, ..self.row() };
                 Judged {
                     row,
