@@ -145,7 +145,15 @@ async fn nonsense_instead_of_http_is_lost() {
 #[tokio::test]
 async fn no_answer_in_time_is_lost() {
     let server = Server::serve(|_, _| Act::Hang).await;
-    let http = Http::new(server.options()).unwrap();
+    let timing = Timing {
+        start_timeout_vcenter: Duration::from_secs(2),
+        ..quick()
+    };
+    let http = Http::new(HttpOptions {
+        timing,
+        ..server.options()
+    })
+    .unwrap();
     assert!(lost(&start(&http).await).contains("no answer in time"));
     assert_eq!(server.settled().await, (1, 1));
 }
@@ -153,14 +161,7 @@ async fn no_answer_in_time_is_lost() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_cut_off() {
     let server = Server::serve(|_, _| Act::Send(raw(200, &[], &"x".repeat(LONGEST_BODY + 1)))).await;
-    let options = HttpOptions {
-        timing: Timing {
-            start_timeout_vcenter: Duration::from_mins(1),
-            ..quick()
-        },
-        ..server.options()
-    };
-    let http = Http::new(options).unwrap();
+    let http = Http::new(server.options()).unwrap();
     assert_eq!(lost(&start(&http).await), "200 None");
     assert_eq!(server.settled().await, (1, 1));
 }
@@ -199,8 +200,7 @@ async fn no_start_shares_a_connection_with_anything() {
 async fn a_refused_connection_proves_that_nothing_was_taken() {
     let server = Server::serve(|_, _| json(200, "{}")).await;
     let options = server.options();
-    drop(server);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.stop().await;
     let http = Http::new(options).unwrap();
     assert!(connect_failed(&start(&http).await).contains("Connection refused"));
 }
@@ -208,7 +208,15 @@ async fn a_refused_connection_proves_that_nothing_was_taken() {
 #[tokio::test]
 async fn a_handshake_that_stalls_proves_that_nothing_was_taken() {
     let server = Server::greet(Greeting::Silent).await;
-    let http = Http::new(server.options()).unwrap();
+    let timing = Timing {
+        connect_timeout: Duration::from_millis(500),
+        ..quick()
+    };
+    let http = Http::new(HttpOptions {
+        timing,
+        ..server.options()
+    })
+    .unwrap();
     assert!(connect_failed(&start(&http).await).contains("no TCP and TLS connection in time"));
     assert_eq!(server.settled().await, (1, 0));
 }

@@ -118,8 +118,7 @@ async fn connection_troubles_have_their_own_reasons() {
     assert_eq!(err.reason(), "TLSTooOld", "{err:?}");
 
     let gone = server.options();
-    drop(server);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.stop().await;
     let err = read(&Http::new(gone).unwrap(), &["secret-path"]).await.unwrap_err();
     assert_eq!((err.reason(), err.label()), ("Unreachable", "transient"));
     assert!(!err.to_string().contains("secret-path"), "{err}");

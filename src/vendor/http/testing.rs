@@ -61,15 +61,19 @@ pub(crate) fn json(status: u16, body: &str) -> Act {
 
 /// A whole answer's bytes.
 pub(crate) fn raw(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let headers: String = headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
-    format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    let mut lines = vec![format!("HTTP/1.1 {status} X"), format!("content-length: {}", body.len())];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
 }
+
+/// Answers a request, given its number from 0.
+pub(crate) type Answering = Arc<dyn Fn(&Request, usize) -> Act + Send + Sync>;
 
 /// What the server does with a connection.
 #[derive(Clone)]
 pub(crate) enum Greeting {
-    /// TLS, then this for each request and its number, from 0.
-    Serve(Arc<dyn Fn(&Request, usize) -> Act + Send + Sync>),
+    /// TLS, then this for each request.
+    Serve(Answering),
     /// TLS, then closes without reading.
     CloseAfterHandshake,
     /// Reads the client's hello and sends this instead of TLS.
@@ -130,6 +134,12 @@ impl Server {
             log,
             task,
         }
+    }
+
+    /// Stops listening; when this returns, connecting is refused.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// TCP connections so far.
@@ -246,11 +256,11 @@ pub(crate) fn loopback_fence() -> Arc<Fence> {
     Arc::new(Fence::default().allow(["127.0.0.0/8".parse::<IpNet>().unwrap()]))
 }
 
-/// Production's durations, but for those that a test waits for.
+/// Production's durations, but no test hangs for minutes. Ample for a busy machine; tests that wait for one of these set it shorter.
 pub(crate) fn quick() -> Timing {
     Timing {
-        connect_timeout: Duration::from_millis(500),
-        start_timeout_vcenter: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(10),
+        start_timeout_vcenter: Duration::from_secs(20),
         ..Timing::production()
     }
 }

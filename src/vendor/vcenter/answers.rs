@@ -21,10 +21,7 @@ pub fn judge(cluster: &str, status: u16, retry_after: Option<Duration>, body: Op
     match status {
         // RFC 9110, 15.5.2: the request "has not been applied because it lacks valid authentication credentials".
         401 => not_taken(NotTaken::Unauthorized, 401, &said(body)),
-        429 => not_taken(
-            NotTaken::Throttled { retry_after },
-            429, "it limits the rate of calls"
-        ),
+        429 => not_taken(NotTaken::Throttled { retry_after }, 429, "it limits the rate of calls"),
         // A status line says who refused, but not why, when the body broke off: take the side that cannot end in a wrong verdict.
         400..=499 if status != 408 => match body {
             Some(body) => refused(status, body),

@@ -7,10 +7,14 @@
 //! the public pages of the operations. All of `software/clusters` is deprecated in 9.1 but there.
 
 mod answers;
+mod failures;
 mod session;
 mod sights;
+mod start;
 mod wire;
 
+#[cfg(test)]
+mod session_tests;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +23,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::Value;
-use serde_json::json;
 
+use self::failures::failure;
+use self::failures::not_this_product;
 use self::session::HEADER;
 use self::session::Session;
 use self::session::Token;
@@ -37,24 +42,18 @@ use super::http::Dated;
 use super::http::Fence;
 use super::http::Http;
 use super::http::HttpOptions;
-use super::http::NotSent;
 use super::http::Proof;
 use super::http::Reply;
-use super::http::StartCall;
-use super::http::Unsent;
 use super::http::Verb;
-use super::text::is_html;
 use crate::clock::Clock;
-use crate::controller::permit::Order;
-use crate::controller::permit::Sent;
-use crate::controller::permit::StartPermit;
-use crate::upgrade::receipt::Answer;
-use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Timing;
+
+pub use start::Ready;
+pub use start::describe_request;
 
 /// Name of the product, for people.
 const PRODUCT: &str = "vCenter";
@@ -94,15 +93,6 @@ struct Shared {
     http: Http,
     session: Session,
     timing: Timing,
-}
-
-/// A start that is prepared: a fresh look, a session that this look has just used, and a token of the limiter.
-#[must_use = "a prepared start is started or deliberately dropped"]
-pub struct Ready {
-    client: VCenter,
-    target: TargetKey,
-    sight: Sight,
-    token: Arc<Token>,
 }
 
 impl VCenter {
@@ -264,73 +254,6 @@ impl VCenter {
     }
 }
 
-impl Ready {
-    /// The look that preparing ended in.
-    pub fn sight(&self) -> &Sight {
-        &self.sight
-    }
-
-    /// Sends the start, once. `Err`: nothing left the process.
-    pub async fn start(self, permit: StartPermit) -> Result<Sent, Box<Unsent>> {
-        if *permit.target() != self.target {
-            let why = NotSent::WrongTarget {
-                permit: permit.target().canonical(),
-                prepared: self.target.canonical(),
-            };
-            return Err(Unsent::boxed(permit, why));
-        }
-        let Shared { http, timing, .. } = &*self.client.shared;
-        let cluster = self.target.object.as_str();
-        let body = start_body(cluster, permit.order());
-        let session = (HEADER, self.token.secret());
-        let call = StartCall {
-            operation: "start",
-            path: &CLUSTERS,
-            query: &[("action", "upgradeMultiple")],
-            session,
-            body: &body,
-        };
-        let judge = |reply: &Reply| {
-            let pause = reply.retry_after.map(|wanted| wanted.min(timing.retry_max));
-            let answer = answers::judge(cluster, reply.status, pause, reply.whole_body());
-            if matches!(
-                answer,
-                Answer::NotTaken {
-                    reason: NotTaken::Unauthorized,
-                    ..
-                }
-            ) {
-                self.token.retire();
-            }
-            answer
-        };
-        http.send_once(call, permit, judge).await
-    }
-}
-
-/// The start's body: the bare map with exactly one cluster. `ignore_precheck_warnings` is there only when true.
-fn start_body(cluster: &str, order: &Order) -> Value {
-    let mut spec = json!({"desired_version": order.version});
-    if order.ignore_precheck_warnings {
-        spec["ignore_precheck_warnings"] = json!(true);
-    }
-    json!({cluster: spec})
-}
-
-/// What a start asks, for the receipt: no session, no header, nothing secret.
-pub fn describe_request(target: &TargetKey, order: &Order) -> String {
-    let warnings = if order.ignore_precheck_warnings {
-        " ignore_precheck_warnings=true"
-    } else {
-        ""
-    };
-    let path = CLUSTERS.join("/");
-    format!(
-        "POST /{path}?action=upgradeMultiple cluster={} desired_version={}{warnings}",
-        target.object, order.version
-    )
-}
-
 fn read_call<'a>(operation: &'static str, path: &'a [&'a str], token: &'a Token) -> Call<'a> {
     Call {
         operation,
@@ -348,62 +271,4 @@ fn json_of(reply: &Reply) -> Option<Value> {
 /// A 404 about the cluster, not about the whole interface. The type may be missing.
 fn says_no_cluster(error: &ApiError) -> bool {
     error.error_type.is_none() || error.is("NOT_FOUND")
-}
-
-/// What a status that is not what we asked for means.
-fn failure(http: &Http, operation: &'static str, reply: &Reply) -> VendorError {
-    let (authority, status) = (http.authority().to_string(), reply.status);
-    let said = wire::said(reply.whole_body());
-    match status {
-        401 => VendorError::AuthFailed {
-            authority,
-            operation,
-            said,
-        },
-        403 => VendorError::MissingPermission {
-            authority,
-            operation,
-            said,
-            fix: "give it the vSphere privilege Namespaces.Manage (in 9.x also Namespaces.Upgrade) on every cluster to be upgraded",
-        },
-        408 | 500.. => VendorError::Unavailable {
-            authority,
-            operation,
-            status,
-            said,
-        },
-        300..=399 => not_this_product(http, operation, reply),
-        _ if reply.whole_body().is_some_and(is_html) => not_this_product(http, operation, reply),
-        200..=299 => VendorError::Unreadable {
-            authority,
-            operation,
-            what: said,
-        },
-        _ => VendorError::Refused {
-            authority,
-            operation,
-            status,
-            said,
-        },
-    }
-}
-
-/// Something else than vCenter answered.
-fn not_this_product(http: &Http, operation: &'static str, reply: &Reply) -> VendorError {
-    // A body that broke off says nothing about who sent it.
-    if (200..300).contains(&reply.status) && reply.whole_body().is_none() {
-        let what = reply.body.clone().err().unwrap_or_default();
-        return VendorError::Unreadable {
-            authority: http.authority().to_string(),
-            operation,
-            what,
-        };
-    }
-    let what = format!("{} ({})", reply.status, wire::said(reply.whole_body()));
-    VendorError::NotThisProduct {
-        authority: http.authority().to_string(),
-        product: PRODUCT,
-        operation,
-        what,
-    }
 }
