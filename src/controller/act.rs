@@ -124,7 +124,8 @@ async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) 
         return Ok(None);
     }
     let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
-    let permit = context.permits.append(reserved, &confirmed.plan, &context.leadership).await?;
+    let (permit, receipt) = context.permits.append(reserved, &confirmed.plan, &context.leadership).await?;
+    context.ledgers.learn(&receipt);
     drop(slot);
     tracing::info!(
         namespace = %who.namespace, name = %who.name, receipt = permit.receipt(), target = %effect.key, version = %effect.run.version,

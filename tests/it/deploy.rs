@@ -11,7 +11,7 @@ const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 const OPERATOR: &str = "system:serviceaccount:windlass-system:windlass";
 
 /// The plane with everything that `kubectl apply -f crds/ -f deploy/` makes.
-async fn deployed() -> &'static Plane {
+pub async fn deployed() -> &'static Plane {
     static DEPLOYED: OnceCell<()> = OnceCell::const_new();
     let plane = installed().await;
     let deploy = || async {

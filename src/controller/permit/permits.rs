@@ -136,8 +136,8 @@ impl Permits {
         reserve::reserve(&api, connection, &plan.effect.key, plan.effect.seq, &by, wall, &self.timing).await
     }
 
-    /// Step 5: appends the receipt. What comes back can start one thing once.
-    pub async fn append(&self, reserved: Reserved, plan: &Plan, leadership: &Leadership) -> Result<StartPermit, Refused> {
+    /// Step 5: appends the receipt. The permit that comes back can start one thing once.
+    pub async fn append(&self, reserved: Reserved, plan: &Plan, leadership: &Leadership) -> Result<(StartPermit, UpgradeReceipt), Refused> {
         let name = plan.effect.key.receipt_name(plan.effect.seq);
         debug_assert_eq!(reserved.receipt, name, "a reservation is for one receipt");
         if self.stopping.is_cancelled() {
@@ -173,7 +173,7 @@ impl Permits {
             self.withdraw(permit, &format!("the API server's clock and ours differ by {skew:?}")).await;
             return Err(Refused::ClockSkew(skew));
         }
-        Ok(permit)
+        Ok((permit, receipt))
     }
 
     /// Writes a receipt that never is a permit.
