@@ -1,1 +1,4 @@
-fn main() {}
+//! The one test binary.
+
+#[path = "../sim/mod.rs"]
+mod sim;
