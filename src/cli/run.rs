@@ -70,7 +70,10 @@ pub fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         anyhow::bail!("another TLS provider was installed first");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot be made")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime cannot be made")?;
     runtime.block_on(operate(args, clock))
 }
 
@@ -86,7 +89,9 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
         fence = fence.only_hosts(args.allowed_hosts);
     }
     let options = Options {
-        config: kube::Config::infer().await.context("no way to reach a Kubernetes API server: not in a pod, and no usable kubeconfig")?,
+        config: kube::Config::infer()
+            .await
+            .context("no way to reach a Kubernetes API server: not in a pod, and no usable kubeconfig")?,
         namespace: args.namespace,
         lease: args.lease,
         pod: args.pod,
@@ -125,7 +130,10 @@ fn timing() -> anyhow::Result<Timing> {
 }
 
 /// A token that SIGTERM or SIGINT cancels.
-#[expect(clippy::disallowed_methods, reason = "waits for signals for as long as the process lives; nobody joins it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "waits for signals for as long as the process lives; nobody joins it"
+)]
 fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::SignalKind;
     use tokio::signal::unix::signal;

@@ -87,7 +87,12 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
     let context = Arc::clone(context);
     let tasks = context.tasks.clone();
     tasks.spawn(async move {
-        let Begun { who, effect, client, preparing } = begun;
+        let Begun {
+            who,
+            effect,
+            client,
+            preparing,
+        } = begun;
         match permit(&context, &who, &effect, &client).await {
             Ok(None) => preparing.done(),
             Ok(Some((ready, permit))) => {
@@ -100,7 +105,11 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
                 tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
                 if error.lasts() {
                     let at = context.clock.mono();
-                    preparing.refused(Refusal { key, why: error.to_string(), at });
+                    preparing.refused(Refusal {
+                        key,
+                        why: error.to_string(),
+                        at,
+                    });
                 }
             }
         }
@@ -164,10 +173,22 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, sight: &Sight) -
     let name = &batch.spec.connection_ref.name;
     let connection = Live::get(&connections, name).await?.ok_or(NotBegun::Gone("the Connection"))?;
     let last = last_receipt(context, &effect.key).await?;
-    let ledger = |key: &TargetKey| if *key == effect.key { with_last(context, key, last.clone()) } else { context.ledgers.ledger(key) };
+    let ledger = |key: &TargetKey| {
+        if *key == effect.key {
+            with_last(context, key, last.clone())
+        } else {
+            context.ledgers.ledger(key)
+        }
+    };
     let facts = gather::gather(context, batch, Some(connection.object()), &ledger, None)?;
-    let again = decide(&facts).effect.filter(|e| e.same_as(effect)).ok_or(NotBegun::DecidedOtherwise)?;
-    let order = Order { version: again.run.version.clone(), ignore_precheck_warnings: again.options.ignore_precheck_warnings };
+    let again = decide(&facts)
+        .effect
+        .filter(|e| e.same_as(effect))
+        .ok_or(NotBegun::DecidedOtherwise)?;
+    let order = Order {
+        version: again.run.version.clone(),
+        ignore_precheck_warnings: again.options.ignore_precheck_warnings,
+    };
     let plan = Plan {
         request: describe_request(&effect.key, &order),
         order,
@@ -202,7 +223,12 @@ fn with_last(context: &Context, key: &TargetKey, last: Option<Receipt>) -> Resul
 
 /// Who asks, as far as a controller can know: uid and generation join the API server's audit log.
 fn requested_by(batch: &ClusterUpgradeBatch) -> RequestedBy {
-    let spec_managers = batch.metadata.managed_fields.iter().flatten().filter(|m| m.subresource.as_deref().is_none_or(str::is_empty));
+    let spec_managers = batch
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|m| m.subresource.as_deref().is_none_or(str::is_empty));
     let newest = spec_managers.max_by_key(|m| m.time.as_ref().map(|t| t.0));
     RequestedBy {
         kind: gather::BATCH.to_owned(),

@@ -101,8 +101,18 @@ fn follow(context: &Context, facts: &Facts) {
 
 fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision, client: &Arc<Client>) {
     let Some(effect) = &decision.effect else { return };
-    let Some(preparing) = context.starting.begin(&batch.uid().unwrap_or_default(), &effect.key) else { return };
-    act::begin(context, act::Begun { who: who.clone(), effect: effect.clone(), client: Arc::clone(client), preparing });
+    let Some(preparing) = context.starting.begin(&batch.uid().unwrap_or_default(), &effect.key) else {
+        return;
+    };
+    act::begin(
+        context,
+        act::Begun {
+            who: who.clone(),
+            effect: effect.clone(),
+            client: Arc::clone(client),
+            preparing,
+        },
+    );
 }
 
 fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
@@ -116,7 +126,11 @@ fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
 /// Batches that use a Connection: they decide again when it changes in a way that matters to them.
 pub fn wake_users(context: &Context, connection: &Connection) {
     let namespace = connection.namespace().unwrap_or_default();
-    for batch in context.batches_in(&namespace).iter().filter(|b| b.spec.connection_ref.name == connection.name_any()) {
+    for batch in context
+        .batches_in(&namespace)
+        .iter()
+        .filter(|b| b.spec.connection_ref.name == connection.name_any())
+    {
         context.wakes.wake(&Who::batch(&namespace, &batch.name_any()));
     }
 }

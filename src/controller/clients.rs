@@ -136,13 +136,22 @@ impl Clients {
     pub fn of(&self, connection: &Connection) -> Result<Arc<Client>, VendorError> {
         let namespace = connection.namespace().unwrap_or_default();
         let who = Who::connection(&namespace, &connection.name_any());
-        let of = (connection.uid().unwrap_or_default(), connection.metadata.generation.unwrap_or_default());
+        let of = (
+            connection.uid().unwrap_or_default(),
+            connection.metadata.generation.unwrap_or_default(),
+        );
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = made.get(&who).filter(|m| m.of == of) {
             return known.client.clone();
         }
         let client = self.make(connection, who.clone()).map(Arc::new);
-        let old = made.insert(who, Made { of, client: client.clone() });
+        let old = made.insert(
+            who,
+            Made {
+                of,
+                client: client.clone(),
+            },
+        );
         drop(made);
         self.retire(old);
         client
@@ -162,14 +171,21 @@ impl Clients {
 
     /// Ends every session, so that vendors with few of them have them back.
     pub async fn log_out(&self) {
-        let clients: Vec<Arc<Client>> =
-            self.made.lock().unwrap_or_else(PoisonError::into_inner).drain().filter_map(|(_, m)| m.client.ok()).collect();
+        let clients: Vec<Arc<Client>> = self
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain()
+            .filter_map(|(_, m)| m.client.ok())
+            .collect();
         futures::future::join_all(clients.iter().map(|c| c.vendor.logout())).await;
     }
 
     fn make(&self, connection: &Connection, who: Who) -> Result<Client, VendorError> {
-        let authority = Authority::from_url(&connection.spec.url)
-            .map_err(|e| VendorError::NoRequest { operation: "connect", why: e.to_string() })?;
+        let authority = Authority::from_url(&connection.spec.url).map_err(|e| VendorError::NoRequest {
+            operation: "connect",
+            why: e.to_string(),
+        })?;
         let credentials = Arc::new(KubeCredentials {
             api: Api::namespaced(self.kube.clone(), &who.namespace),
             namespace: who.namespace.clone(),
@@ -186,7 +202,9 @@ impl Clients {
             fence: Arc::clone(&self.fence),
             timing: self.timing.clone(),
             clock: self.clock.clone(),
-            observer: Some(Arc::new(Calls { metrics: self.metrics.clone() })),
+            observer: Some(Arc::new(Calls {
+                metrics: self.metrics.clone(),
+            })),
         })?;
         Ok(Client {
             who,
@@ -250,7 +268,9 @@ impl KubeCredentials {
             last.version = Some(version.clone());
             if let Some((refused, at)) = &last.refused {
                 if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
-                    return Err(CredentialError::Refused { secret: self.secret.clone() });
+                    return Err(CredentialError::Refused {
+                        secret: self.secret.clone(),
+                    });
                 }
                 last.refused = None;
             }
@@ -258,9 +278,15 @@ impl KubeCredentials {
         let text = |key: &str| {
             let bytes = secret.data.as_ref().and_then(|d| d.get(key));
             let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
-            text.ok_or_else(|| CredentialError::Incomplete { secret: self.secret.clone(), key: key.to_owned() })
+            text.ok_or_else(|| CredentialError::Incomplete {
+                secret: self.secret.clone(),
+                key: key.to_owned(),
+            })
         };
-        Ok(Credentials { username: text("username")?, password: SecretString::from(text("password")?) })
+        Ok(Credentials {
+            username: text("username")?,
+            password: SecretString::from(text("password")?),
+        })
     }
 
     async fn fetch(&self) -> Result<Credentials, CredentialError> {
@@ -275,7 +301,10 @@ impl KubeCredentials {
                     self.namespace, self.service_account
                 ),
             }),
-            Err(error) => Err(CredentialError::Other { secret: name(), why: error.to_string() }),
+            Err(error) => Err(CredentialError::Other {
+                secret: name(),
+                why: error.to_string(),
+            }),
         }
     }
 }

@@ -70,7 +70,12 @@ struct Probed {
 
 impl Probes {
     fn last(&self, who: &Who, of: &(String, i64)) -> Option<Probed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(who).filter(|p| p.of == *of).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(who)
+            .filter(|p| p.of == *of)
+            .cloned()
     }
 
     fn keep(&self, who: &Who, probed: Probed) {
@@ -87,7 +92,10 @@ impl Probes {
 pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Context>) -> Result<Action, Error> {
     let connection = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
     let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
-    let of = (connection.uid().unwrap_or_default(), connection.metadata.generation.unwrap_or_default());
+    let of = (
+        connection.uid().unwrap_or_default(),
+        connection.metadata.generation.unwrap_or_default(),
+    );
     let known = context.probes.last(&who, &of).filter(|p| !due(&context, connection, p));
     let probed = match known {
         Some(known) => known,
@@ -138,7 +146,9 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
     let in_flight = context.ledgers.open_through(&who.namespace, &who.name);
     let new = status(context, connection, &old, found, in_flight);
     let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
-    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else { return Ok(()) };
+    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
+        return Ok(());
+    };
     let api: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
     let patch = json!({"metadata": {"resourceVersion": connection.resource_version()}, "status": change});
     match api.patch_status(&who.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
@@ -160,9 +170,19 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
 }
 
 async fn publish(context: &Context, connection: &Connection, ready: &Condition) {
-    let type_ = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
+    let type_ = if ready.status == "True" {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
     let note = ready.message.get(..ready.message.floor_char_boundary(1000)).map(str::to_owned);
-    let event = Event { type_, reason: ready.reason.clone(), note, action: "Probe".to_owned(), secondary: None };
+    let event = Event {
+        type_,
+        reason: ready.reason.clone(),
+        note,
+        action: "Probe".to_owned(),
+        secondary: None,
+    };
     if let Err(error) = context.recorder.publish(&event, &connection.object_ref(&())).await {
         tracing::warn!(%error, "an Event could not be published");
     }
@@ -212,10 +232,18 @@ fn status(
         vendor: found
             .as_ref()
             .ok()
-            .map(|p| VendorInfo { product: Some(p.product.to_owned()), version: p.version.clone() })
+            .map(|p| VendorInfo {
+                product: Some(p.product.to_owned()),
+                version: p.version.clone(),
+            })
             .or_else(|| old.vendor.clone()),
         in_flight: Some(i32::try_from(in_flight).unwrap_or(i32::MAX)),
-        reservations: old.reservations.iter().filter(|r| r.at.is_none_or(|at| now.duration_since(at) < life)).cloned().collect(),
+        reservations: old
+            .reservations
+            .iter()
+            .filter(|r| r.at.is_none_or(|at| now.duration_since(at) < life))
+            .cloned()
+            .collect(),
     }
 }
 
@@ -223,7 +251,11 @@ fn status(
 /// or its in-flight count wakes nobody.
 pub fn matters(connection: &Connection) -> (Option<i64>, Option<String>, Option<bool>, Option<(String, String, Option<i64>)>) {
     let hold = connection.annotations().get(crate::api::HOLD_ANNOTATION).cloned();
-    let ready = connection.status.as_ref().and_then(ready).map(|c| (c.status.clone(), c.reason.clone(), c.observed_generation));
+    let ready = connection
+        .status
+        .as_ref()
+        .and_then(ready)
+        .map(|c| (c.status.clone(), c.reason.clone(), c.observed_generation));
     (connection.metadata.generation, hold, connection.spec.suspend, ready)
 }
 

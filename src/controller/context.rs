@@ -10,6 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::Store;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
@@ -72,6 +73,9 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Connections.
     pub connections: Store<DeserializeGuard<Connection>>,
+    /// Cancelled once all Connections are in the cache. The store's own `wait_until_ready` keeps only the waker of whoever polled last
+    /// (kube 5.0), and its controller waits there already: a second task would sleep for ever.
+    pub connections_known: CancellationToken,
     /// Batches.
     pub batches: Store<DeserializeGuard<ClusterUpgradeBatch>>,
 }
@@ -96,14 +100,26 @@ impl Context {
     pub fn connections_in(&self, namespace: &str) -> Vec<Connection> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };
         let all = scope.connections.state().into_iter();
-        all.filter_map(|c| c.0.as_ref().ok().filter(|c| c.metadata.namespace.as_deref() == Some(namespace)).cloned()).collect()
+        all.filter_map(|c| {
+            c.0.as_ref()
+                .ok()
+                .filter(|c| c.metadata.namespace.as_deref() == Some(namespace))
+                .cloned()
+        })
+        .collect()
     }
 
     /// Batches of a namespace that can be read.
     pub fn batches_in(&self, namespace: &str) -> Vec<ClusterUpgradeBatch> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };
         let all = scope.batches.state().into_iter();
-        all.filter_map(|b| b.0.as_ref().ok().filter(|b| b.metadata.namespace.as_deref() == Some(namespace)).cloned()).collect()
+        all.filter_map(|b| {
+            b.0.as_ref()
+                .ok()
+                .filter(|b| b.metadata.namespace.as_deref() == Some(namespace))
+                .cloned()
+        })
+        .collect()
     }
 }
 
@@ -139,7 +155,10 @@ impl Starting {
             return None;
         }
         tries.now.insert(uid.to_owned(), key.clone());
-        Some(Preparing { all: self.clone(), uid: uid.to_owned() })
+        Some(Preparing {
+            all: self.clone(),
+            uid: uid.to_owned(),
+        })
     }
 }
 
@@ -166,4 +185,3 @@ impl Drop for Preparing {
         self.all.tries().now.remove(&self.uid);
     }
 }
-

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::Context;
-use crate::api::common::CanonicalDuration;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
+use crate::api::common::CanonicalDuration;
 use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
 use crate::upgrade::facts::Facts;
@@ -97,19 +97,30 @@ pub fn gather(
 }
 
 fn span(field: &'static str, written: Option<&CanonicalDuration>, default: Duration) -> Result<Duration, GatherError> {
-    written.map_or(Ok(default), |d| d.to_std().map_err(|source| GatherError::BadDuration { field, source }))
+    written.map_or(Ok(default), |d| {
+        d.to_std().map_err(|source| GatherError::BadDuration { field, source })
+    })
 }
 
 fn connection_facts(name: &str, connection: Option<&Connection>) -> ConnectionFacts {
     let Some(connection) = connection else {
-        return ConnectionFacts { name: name.to_owned(), usable: Usable::Missing, suspend: false, hold: None, reservations: Vec::new() };
+        return ConnectionFacts {
+            name: name.to_owned(),
+            usable: Usable::Missing,
+            suspend: false,
+            hold: None,
+            reservations: Vec::new(),
+        };
     };
     let status = connection.status.clone().unwrap_or_default();
     let current = |g: Option<i64>| g.is_some() && g == connection.metadata.generation;
     let usable = match status.conditions.iter().find(|c| c.type_ == "Ready") {
         Some(ready) if !current(ready.observed_generation) => Usable::Unprobed,
         Some(ready) if ready.status == "True" => Usable::Yes,
-        Some(ready) => Usable::NotReady { reason: ready.reason.clone(), message: ready.message.clone() },
+        Some(ready) => Usable::NotReady {
+            reason: ready.reason.clone(),
+            message: ready.message.clone(),
+        },
         None => Usable::Unprobed,
     };
     ConnectionFacts {
@@ -145,9 +156,15 @@ fn targets(
     let mut keys: Vec<(TargetKey, Option<Wish>)> = Vec::new();
     for entry in &batch.spec.clusters {
         let wish = Wish {
-            version: entry.desired_version.clone().or_else(|| batch.spec.desired_version.clone()).unwrap_or_default(),
+            version: entry
+                .desired_version
+                .clone()
+                .or_else(|| batch.spec.desired_version.clone())
+                .unwrap_or_default(),
             run_key: batch.spec.run_key.clone().unwrap_or_default(),
-            options: Options { ignore_precheck_warnings: entry.ignore_precheck_warnings.unwrap_or(false) },
+            options: Options {
+                ignore_precheck_warnings: entry.ignore_precheck_warnings.unwrap_or(false),
+            },
             canary: entry.canary.unwrap_or(false),
             expected_identity: entry.cluster_name.clone(),
         };
@@ -168,7 +185,9 @@ fn targets(
             keys.push((key, None));
         }
     }
-    keys.into_iter().map(|(key, wish)| target(context, key, wish, connection, ledger, facts)).collect()
+    keys.into_iter()
+        .map(|(key, wish)| target(context, key, wish, connection, ledger, facts))
+        .collect()
 }
 
 fn target(
@@ -187,7 +206,15 @@ fn target(
     if connection.is_none() {
         held.sights.push(blind(&key, facts));
     }
-    TargetFacts { key, wish, ledger, sights: held.sights, unchanged_since: held.unchanged_since, seen, abandoned_by_us }
+    TargetFacts {
+        key,
+        wish,
+        ledger,
+        sights: held.sights,
+        unchanged_since: held.unchanged_since,
+        seen,
+        abandoned_by_us,
+    }
 }
 
 /// Without its Connection nobody can look at a target: not seen, as of now.
@@ -197,7 +224,10 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
         at: facts.wall,
         authority: key.authority.clone(),
         complete: false,
-        motion: Motion::NotSeen { why: format!("ConnectionNotReady: Connection {} does not exist", facts.connection.name), unknown_object: false },
+        motion: Motion::NotSeen {
+            why: format!("ConnectionNotReady: Connection {} does not exist", facts.connection.name),
+            unknown_object: false,
+        },
         looks: None,
         offered: Vec::new(),
         identity: None,

@@ -123,7 +123,15 @@ impl Ledgers {
             }
         };
         let mut woken: Vec<Who> = inner.interested.get(&hash).into_iter().flatten().cloned().collect();
-        woken.extend(inner.by_hash.get(&hash).into_iter().flat_map(|l| l.values()).next_back().and_then(Entry::connection));
+        woken.extend(
+            inner
+                .by_hash
+                .get(&hash)
+                .into_iter()
+                .flat_map(|l| l.values())
+                .next_back()
+                .and_then(Entry::connection),
+        );
         woken
     }
 
@@ -190,19 +198,35 @@ impl Ledgers {
     /// Every open receipt. Forgets what is only needed while one is open.
     pub fn open(&self) -> Vec<OpenReceipt> {
         let mut inner = self.inner();
-        let open: Vec<Arc<Receipt>> = inner.by_hash.values().flat_map(|l| l.values()).filter_map(Entry::open).cloned().collect();
+        let open: Vec<Arc<Receipt>> = inner
+            .by_hash
+            .values()
+            .flat_map(|l| l.values())
+            .filter_map(Entry::open)
+            .cloned()
+            .collect();
         let names: HashSet<&str> = open.iter().map(|r| r.name.as_str()).collect();
         inner.memory.keep_only(|name| names.contains(name));
         inner.followed.retain(|name, _| names.contains(name.as_str()));
         let followed = |r: &Arc<Receipt>| inner.followed.get(&r.name).copied();
-        open.iter().map(|r| OpenReceipt { receipt: Arc::clone(r), followed: followed(r) }).collect()
+        open.iter()
+            .map(|r| OpenReceipt {
+                receipt: Arc::clone(r),
+                followed: followed(r),
+            })
+            .collect()
     }
 
     /// The target of the newest receipt that was written through a Connection for an object.
     pub fn target_of(&self, namespace: &str, connection: &str, object: &str) -> Option<TargetKey> {
         let inner = self.inner();
         let through = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.connection == connection;
-        let receipts = inner.by_hash.values().flat_map(|l| l.values()).filter_map(Entry::receipt).filter(through);
+        let receipts = inner
+            .by_hash
+            .values()
+            .flat_map(|l| l.values())
+            .filter_map(Entry::receipt)
+            .filter(through);
         let keys = receipts.filter_map(|r| TargetKey::parse(&r.target).filter(|k| k.object == object).map(|k| (r.created, k)));
         keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
     }
@@ -218,7 +242,13 @@ impl Ledgers {
     pub fn open_of(&self, namespace: &str, kind: &str, name: &str) -> Vec<Arc<Receipt>> {
         let inner = self.inner();
         let asked_by = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.requested_by.kind == kind && r.requested_by.name == name;
-        inner.by_hash.values().filter_map(|l| l.values().next_back().and_then(Entry::open)).filter(asked_by).cloned().collect()
+        inner
+            .by_hash
+            .values()
+            .filter_map(|l| l.values().next_back().and_then(Entry::open))
+            .filter(asked_by)
+            .cloned()
+            .collect()
     }
 }
 
@@ -246,13 +276,25 @@ impl Entry {
 }
 
 fn facts(receipt: &Receipt) -> usize {
-    [receipt.answer.is_some(), receipt.adopted.is_some(), receipt.end.is_some(), receipt.resolution.is_some()].into_iter().filter(|f| *f).count()
+    [
+        receipt.answer.is_some(),
+        receipt.adopted.is_some(),
+        receipt.end.is_some(),
+        receipt.resolution.is_some(),
+    ]
+    .into_iter()
+    .filter(|f| *f)
+    .count()
 }
 
 fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, String, Entry) {
     let name = object.name_any();
     match &object.0 {
-        Ok(receipt) => (receipt.spec.claim.target_hash.clone(), name, Entry::Read(Arc::new(receipts::read(receipt)))),
+        Ok(receipt) => (
+            receipt.spec.claim.target_hash.clone(),
+            name,
+            Entry::Read(Arc::new(receipts::read(receipt))),
+        ),
         Err(error) => {
             tracing::error!(receipt = %name, %error, "a receipt cannot be read; its target is blocked");
             // `<type>-<hash>-<seq>`: the name alone says whose ledger it is in.

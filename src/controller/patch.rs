@@ -8,7 +8,9 @@ pub fn diff(old: &Value, new: &Value) -> Option<Value> {
     if old == new {
         return None;
     }
-    let (Value::Object(old), Value::Object(new)) = (old, new) else { return Some(new.clone()) };
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return Some(new.clone());
+    };
     let mut patch = Map::new();
     for key in old.keys().filter(|key| !new.contains_key(*key)) {
         patch.insert(key.clone(), Value::Null);
@@ -32,7 +34,10 @@ mod tests {
         let old = json!({"state": "PENDING", "waitingFor": "Suspended", "counts": {"total": 3, "gone": 1}, "targets": [1, 2]});
         let new = json!({"state": "RUNNING", "counts": {"total": 3}, "targets": [1]});
         let patch = diff(&old, &new).unwrap();
-        assert_eq!(patch, json!({"state": "RUNNING", "waitingFor": null, "counts": {"gone": null}, "targets": [1]}));
+        assert_eq!(
+            patch,
+            json!({"state": "RUNNING", "waitingFor": null, "counts": {"gone": null}, "targets": [1]})
+        );
     }
 
     #[test]

@@ -35,7 +35,10 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         unknown.push(format!("before {:?}", claim.before));
         crate::upgrade::sight::Looks::default()
     });
-    let note = claim.note.as_deref().and_then(|word| Note::read(word).or_else(|| push(&mut unknown, "note", word)));
+    let note = claim
+        .note
+        .as_deref()
+        .and_then(|word| Note::read(word).or_else(|| push(&mut unknown, "note", word)));
     let status = object.status.clone().unwrap_or_default();
     let (answer, end) = (answer(&status, &mut unknown), end(&status, &mut unknown));
     Receipt {
@@ -43,7 +46,11 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         seq: u32::try_from(claim.sequence).unwrap_or(0),
         target: claim.target.clone(),
         created: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
-        run: Run { namespace: claim.run.namespace.clone(), version: claim.run.version.clone(), run_key: claim.run.run_key.clone() },
+        run: Run {
+            namespace: claim.run.namespace.clone(),
+            version: claim.run.version.clone(),
+            run_key: claim.run.run_key.clone(),
+        },
         connection: claim.connection.clone(),
         before,
         options: claim.options.clone(),
@@ -66,7 +73,10 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
             reason: r.reason.clone(),
         }),
         answer,
-        adopted: status.adopted.as_ref().map(|a| Adopted { at: a.at.unwrap_or(Timestamp::UNIX_EPOCH), how: a.how.clone() }),
+        adopted: status.adopted.as_ref().map(|a| Adopted {
+            at: a.at.unwrap_or(Timestamp::UNIX_EPOCH),
+            how: a.how.clone(),
+        }),
         end,
         unknown_word: (!unknown.is_empty()).then(|| unknown.join(", ")),
     }
@@ -92,13 +102,20 @@ fn answer(status: &UpgradeReceiptStatus, unknown: &mut Vec<String>) -> Option<An
         },
         other => return push(unknown, "answer.kind", other),
     };
-    Some(Answered { answer, at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH) })
+    Some(Answered {
+        answer,
+        at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH),
+    })
 }
 
 fn end(status: &UpgradeReceiptStatus, unknown: &mut Vec<String>) -> Option<End> {
     let raw = status.end.as_ref()?;
     let kind = EndKind::read(&raw.kind).or_else(|| push(unknown, "end.kind", &raw.kind))?;
-    Some(End { kind, at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH), how: raw.how.clone() })
+    Some(End {
+        kind,
+        at: raw.at.unwrap_or(Timestamp::UNIX_EPOCH),
+        how: raw.how.clone(),
+    })
 }
 
 /// Longest text that the CRD takes in a receipt's message or evidence.

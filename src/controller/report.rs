@@ -37,16 +37,24 @@ pub async fn report(context: &Context, batch: &ClusterUpgradeBatch, decision: &D
     let old = batch.status.clone().unwrap_or_default();
     let new = status(batch.metadata.generation.unwrap_or_default(), &old, decision, context.clock.wall());
     let as_json = |s: &ClusterUpgradeBatchStatus| serde_json::to_value(s).unwrap_or(Value::Null);
-    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else { return Ok(false) };
+    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
+        return Ok(false);
+    };
     let api: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &batch.namespace().unwrap_or_default());
     let patch = json!({"metadata": {"resourceVersion": batch.resource_version()}, "status": change});
-    api.patch_status(&batch.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    api.patch_status(&batch.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
     context.metrics.status_written(super::gather::BATCH);
     let reference = batch.object_ref(&());
     for event in events(&old, &new) {
         tracing::info!(
-            kind = super::gather::BATCH, namespace = batch.namespace().unwrap_or_default(), name = batch.name_any(),
-            generation = batch.metadata.generation, state_to = new.state.as_deref(), because = event.reason, note = event.note.as_deref(),
+            kind = super::gather::BATCH,
+            namespace = batch.namespace().unwrap_or_default(),
+            name = batch.name_any(),
+            generation = batch.metadata.generation,
+            state_to = new.state.as_deref(),
+            because = event.reason,
+            note = event.note.as_deref(),
             "transition"
         );
         // An Event that is lost costs a line in `kubectl describe`, nothing else.
@@ -83,11 +91,19 @@ pub fn status(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decis
         message: Some(bounded(&summary.message, MESSAGE)),
         next_action_at: summary.next_action_at.map(to_second),
         started_at: decision.rows.iter().filter_map(|r| r.started_at).min(),
-        completed_at: if over { decision.rows.iter().filter_map(|r| r.completed_at).max() } else { None },
+        completed_at: if over {
+            decision.rows.iter().filter_map(|r| r.completed_at).max()
+        } else {
+            None
+        },
         blockers: decision
             .blockers
             .iter()
-            .map(|b| Blocker { reason: b.reason.word().to_owned(), message: bounded(&b.message, MESSAGE), until: b.until.map(to_second) })
+            .map(|b| Blocker {
+                reason: b.reason.word().to_owned(),
+                message: bounded(&b.message, MESSAGE),
+                until: b.until.map(to_second),
+            })
             .collect(),
         conditions: conditions(generation, old, decision, now),
         targets: rows,

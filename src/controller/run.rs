@@ -102,8 +102,14 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         options.clock.clone(),
         options.lease_timing,
     );
-    let endpoints = Endpoints { metrics: metrics.clone(), readiness: readiness.clone(), pulses: vec![lease.pulse()] };
-    let server = Server::bind(options.listen, endpoints, options.clock.clone()).await.map_err(|e| RunError::Listen(options.listen, e))?;
+    let endpoints = Endpoints {
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        pulses: vec![lease.pulse()],
+    };
+    let server = Server::bind(options.listen, endpoints, options.clock.clone())
+        .await
+        .map_err(|e| RunError::Listen(options.listen, e))?;
     tracing::info!(boot = %boot.0, listen = %options.listen, watch = ?options.watch, starts_enabled = options.starts_enabled, "windlass runs");
     let background = TaskTracker::new();
     let over = CancellationToken::new();
@@ -117,7 +123,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let ledgers = Arc::new(Ledgers::default());
     let wakes = Arc::new(Wakes::default());
     {
-        let (ledgers, wakes, kube, until, synced) = (Arc::clone(&ledgers), Arc::clone(&wakes), kube.clone(), over.clone(), CancellationToken::new());
+        let (ledgers, wakes, kube, until, synced) = (
+            Arc::clone(&ledgers),
+            Arc::clone(&wakes),
+            kube.clone(),
+            over.clone(),
+            CancellationToken::new(),
+        );
         let (ready, told) = (readiness.clone(), synced.clone());
         background.spawn(async move {
             let fed = ledgers.feed(kube, &wakes, || {
@@ -132,7 +144,20 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     }
     let Some(held) = lease.acquire(&stop).await else { return Ok(()) };
     metrics.set_leader(true);
-    let outcome = lead(&options, &stop, &held, Parts { kube, ledger, boot, metrics: metrics.clone(), ledgers, wakes }).await;
+    let outcome = lead(
+        &options,
+        &stop,
+        &held,
+        Parts {
+            kube,
+            ledger,
+            boot,
+            metrics: metrics.clone(),
+            ledgers,
+            wakes,
+        },
+    )
+    .await;
     metrics.set_leader(false);
     if held.lost().is_cancelled() {
         return Err(RunError::LeadershipLost);
@@ -158,12 +183,20 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     let sights = Arc::new(Sights::default());
     let mut writers = Vec::new();
     let mut scopes = Vec::new();
-    let watched: Vec<Option<String>> =
-        if options.watch.is_empty() { vec![None] } else { options.watch.iter().cloned().map(Some).collect() };
+    let watched: Vec<Option<String>> = if options.watch.is_empty() {
+        vec![None]
+    } else {
+        options.watch.iter().cloned().map(Some).collect()
+    };
     for namespace in watched {
         let ((connections, connections_to), (batches, batches_to)) = (reflector::store(), reflector::store());
         writers.push((namespace.clone(), connections_to, batches_to));
-        scopes.push(Scope { namespace, connections, batches });
+        scopes.push(Scope {
+            namespace,
+            connections,
+            connections_known: CancellationToken::new(),
+            batches,
+        });
     }
     let context = Arc::new(Context {
         clients: Clients::new(
@@ -185,7 +218,13 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
             parts.metrics.clone(),
             stopping.clone(),
         ),
-        recorder: Recorder::new(parts.kube.clone(), Reporter { controller: "windlass".to_owned(), instance: Some(options.pod.clone()) }),
+        recorder: Recorder::new(
+            parts.kube.clone(),
+            Reporter {
+                controller: "windlass".to_owned(),
+                instance: Some(options.pod.clone()),
+            },
+        ),
         kube: parts.kube,
         clock: options.clock.clone(),
         timing: options.timing.clone(),
@@ -219,7 +258,10 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         () = held.lost().cancelled() => Err(RunError::LeadershipLost),
         () = ended.cancelled() => Err(RunError::ControllerEnded("controllers")),
     };
-    tracing::info!(because = outcome.as_ref().err().map(ToString::to_string), "stopping: no more permits; joining what is under way");
+    tracing::info!(
+        because = outcome.as_ref().err().map(ToString::to_string),
+        "stopping: no more permits; joining what is under way"
+    );
     stopping.cancel();
     controllers.close();
     controllers.wait().await;

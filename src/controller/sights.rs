@@ -50,7 +50,10 @@ impl Sights {
     /// What is held of a target.
     pub fn of(&self, key: &TargetKey) -> Held {
         let inner = self.inner();
-        inner.get(key).map_or_else(Held::default, |seen| Held { sights: seen.sights.clone(), unchanged_since: seen.unchanged_since })
+        inner.get(key).map_or_else(Held::default, |seen| Held {
+            sights: seen.sights.clone(),
+            unchanged_since: seen.unchanged_since,
+        })
     }
 
     /// Takes a sight in, in the order in which they were asked.
@@ -61,7 +64,10 @@ impl Sights {
             // Only lists name targets; the name goes along with the sights of the target itself.
             sight.identity = seen.sights.iter().rev().find_map(|s| s.identity.clone());
         }
-        let same = seen.sights.last().is_some_and(|last| last.motion == sight.motion && last.looks == sight.looks && last.says == sight.says);
+        let same = seen
+            .sights
+            .last()
+            .is_some_and(|last| last.motion == sight.motion && last.looks == sight.looks && last.says == sight.says);
         if !same || seen.unchanged_since.is_none() {
             seen.unchanged_since = Some(sight.asked);
         }
@@ -186,7 +192,10 @@ pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
     }
     let (own, key) = (Arc::clone(client), key.clone());
     client.tasks.spawn(async move {
-        let landing = Landing { client: &own, key: Some(&key) };
+        let landing = Landing {
+            client: &own,
+            key: Some(&key),
+        };
         let sight = own.vendor.observe(&key).await;
         if !sight.seen() {
             own.doubt();

@@ -92,18 +92,31 @@ pub async fn connections(
 ) {
     let reader = writer.as_reader();
     let (gates, told) = (Gates::default(), Arc::clone(&context));
+    let known = context
+        .scopes
+        .iter()
+        .find(|s| s.namespace == namespace)
+        .map(|s| s.connections_known.clone());
     let events = watch(api::<Connection>(&context.kube, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Apply(object) | Event::InitApply(object)) => object.0.iter().for_each(|c| gates.applied(&told, c)),
         Ok(Event::Delete(object)) => object.0.iter().for_each(|c| gates.deleted(&told, c)),
-        Ok(Event::Init | Event::InitDone) => {}
+        Ok(Event::InitDone) => known.iter().for_each(CancellationToken::cancel),
+        Ok(Event::Init) => {}
         Err(error) => tracing::warn!(kind = CONNECTION, %error, "the watch broke; it starts again"),
     });
     let predicate = |c: &DeserializeGuard<Connection>| {
-        let observed = c.0.as_ref().ok().and_then(|c| c.status.as_ref()).and_then(|s| s.observed_generation);
+        let observed =
+            c.0.as_ref()
+                .ok()
+                .and_then(|c| c.status.as_ref())
+                .and_then(|s| s.observed_generation);
         Some(stirs(c, observed))
     };
     let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
-    let wakes = context.wakes.listen(Kind::Connection, namespace).map(|who| ObjectRef::new(&who.name).within(&who.namespace));
+    let wakes = context
+        .wakes
+        .listen(Kind::Connection, namespace)
+        .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
     let reconcile = async |object: Arc<DeserializeGuard<Connection>>, context: Arc<Context>| {
         let began = context.clock.mono();
         let outcome = connection::reconcile(object, Arc::clone(&context)).await;
@@ -127,7 +140,7 @@ pub async fn batches(
     stopping: CancellationToken,
 ) {
     for scope in context.scopes.iter().filter(|s| s.namespace == namespace) {
-        if stopping.run_until_cancelled(scope.connections.wait_until_ready()).await.is_none() {
+        if stopping.run_until_cancelled(scope.connections_known.cancelled()).await.is_none() {
             return;
         }
     }
@@ -138,11 +151,18 @@ pub async fn batches(
         }
     });
     let predicate = |b: &DeserializeGuard<ClusterUpgradeBatch>| {
-        let observed = b.0.as_ref().ok().and_then(|b| b.status.as_ref()).and_then(|s| s.observed_generation);
+        let observed =
+            b.0.as_ref()
+                .ok()
+                .and_then(|b| b.status.as_ref())
+                .and_then(|s| s.observed_generation);
         Some(stirs(b, observed))
     };
     let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
-    let wakes = context.wakes.listen(Kind::Batch, namespace).map(|who| ObjectRef::new(&who.name).within(&who.namespace));
+    let wakes = context
+        .wakes
+        .listen(Kind::Batch, namespace)
+        .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
     let reconcile = async |object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>| {
         let began = context.clock.mono();
         let outcome = batch::reconcile(object, Arc::clone(&context)).await;

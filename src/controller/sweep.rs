@@ -29,9 +29,14 @@ pub async fn run(context: Arc<Context>) {
 async fn sweep(context: &Arc<Context>) {
     let now = context.clock.mono();
     let open = context.ledgers.open();
-    let unresolved = open.iter().filter(|o| matches!(o.receipt.standing(), Standing::Lost | Standing::Unreadable)).count();
+    let unresolved = open
+        .iter()
+        .filter(|o| matches!(o.receipt.standing(), Standing::Lost | Standing::Unreadable))
+        .count();
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    context.metrics.set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
+    context
+        .metrics
+        .set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
     for orphan in open.iter().filter(|o| context.serves(&o.receipt.run.namespace)) {
         let recent = orphan.followed.is_some_and(|at| now.since(at) < context.timing.sweep);
         if !recent {

@@ -30,12 +30,20 @@ pub struct Who {
 impl Who {
     /// A Connection.
     pub fn connection(namespace: &str, name: &str) -> Who {
-        Who { kind: Kind::Connection, namespace: namespace.to_owned(), name: name.to_owned() }
+        Who {
+            kind: Kind::Connection,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// A ClusterUpgradeBatch.
     pub fn batch(namespace: &str, name: &str) -> Who {
-        Who { kind: Kind::Batch, namespace: namespace.to_owned(), name: name.to_owned() }
+        Who {
+            kind: Kind::Batch,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -54,14 +62,20 @@ impl Wakes {
     /// Wakes of one kind, in one namespace or in all.
     pub fn listen(&self, kind: Kind, namespace: Option<String>) -> UnboundedReceiver<Who> {
         let (to, from) = unbounded();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Listener { kind, namespace, to });
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Listener { kind, namespace, to });
         from
     }
 
     /// Makes a resource decide again.
     pub fn wake(&self, who: &Who) {
         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for listener in listeners.iter().filter(|l| l.kind == who.kind && l.namespace.as_ref().is_none_or(|n| *n == who.namespace)) {
+        for listener in listeners
+            .iter()
+            .filter(|l| l.kind == who.kind && l.namespace.as_ref().is_none_or(|n| *n == who.namespace))
+        {
             // A closed receiver is a controller that has ended; the process is on its way out.
             let _ = listener.to.unbounded_send(who.clone());
         }

@@ -23,7 +23,12 @@ pub enum VendorType {
 }
 
 impl VendorType {
-    const ALL: [VendorType; 4] = [VendorType::ArubaCentral, VendorType::RecoveryAppliance, VendorType::Hmc, VendorType::VCenter];
+    const ALL: [VendorType; 4] = [
+        VendorType::ArubaCentral,
+        VendorType::RecoveryAppliance,
+        VendorType::Hmc,
+        VendorType::VCenter,
+    ];
 
     /// The persisted name: first part of a target's canonical form and of a receipt's name.
     pub fn slug(self) -> &'static str {
@@ -138,8 +143,14 @@ impl TargetKey {
         let mut parts = canonical.splitn(3, '|');
         let (slug, host, object) = (parts.next()?, parts.next()?, parts.next()?);
         let vendor = VendorType::ALL.into_iter().find(|v| v.slug() == slug)?;
-        let authority = Authority::from_url(&format!("https://{host}")).ok().filter(|a| a.as_str() == host)?;
-        Some(TargetKey { vendor, authority, object: object.to_owned() })
+        let authority = Authority::from_url(&format!("https://{host}"))
+            .ok()
+            .filter(|a| a.as_str() == host)?;
+        Some(TargetKey {
+            vendor,
+            authority,
+            object: object.to_owned(),
+        })
     }
 
     /// `type|authority|object`, for people and compared on every read.

@@ -141,7 +141,12 @@ impl Timing {
             ("ttl", self.ttl, "horizon", self.horizon()),
             ("horizon", self.horizon(), "grace", self.grace),
             ("leaseRetry", self.lease_retry, "leaseRenewDeadline", self.lease_renew_deadline),
-            ("leaseRenewDeadline", self.lease_renew_deadline, "leaseDuration", self.lease_duration),
+            (
+                "leaseRenewDeadline",
+                self.lease_renew_deadline,
+                "leaseDuration",
+                self.lease_duration,
+            ),
         ];
         for (low_name, low, high_name, high) in ordered {
             if low >= high {

@@ -60,7 +60,9 @@ pub enum CredentialError {
         key: String,
     },
     /// The vendor refused exactly these credentials a short while ago; sending them again could lock the account.
-    #[error("the vendor refused the user name or password in Secret {secret}; change the Secret. They are not tried again for now, so that the account is not locked")]
+    #[error(
+        "the vendor refused the user name or password in Secret {secret}; change the Secret. They are not tried again for now, so that the account is not locked"
+    )]
     Refused {
         /// Its name.
         secret: String,

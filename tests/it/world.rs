@@ -29,7 +29,7 @@ use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VCenter;
 
 /// Longest wait for something that must happen. Far above what it takes, since two cores run a dozen stories at once.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a waiting story looks at the API server.
 const POLL: Duration = Duration::from_millis(100);
@@ -166,14 +166,19 @@ impl World {
 
     /// Server-side apply, as a user's tool does.
     pub async fn apply(&self, object: &Value) -> anyhow::Result<()> {
-        let out = self.plane.kubectl_stdin(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string()).await?;
+        let out = self
+            .plane
+            .kubectl_stdin(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
+            .await?;
         out.ok()?;
         Ok(())
     }
 
     /// Patches a batch's spec.
     pub async fn edit(&self, name: &str, spec: Value) -> anyhow::Result<()> {
-        self.batches().patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await?;
+        self.batches()
+            .patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": spec})))
+            .await?;
         Ok(())
     }
 
@@ -207,9 +212,14 @@ impl World {
     pub async fn until(&self, name: &str, what: &str, so: impl Fn(&Status) -> bool) -> anyhow::Result<Status> {
         let mut last = Value::Null;
         let waited = self.wait(async |world: &World| {
-            let Some(batch) = world.batches().get_opt(name).await? else { return Ok(None) };
+            let Some(batch) = world.batches().get_opt(name).await? else {
+                return Ok(None);
+            };
             last = serde_json::to_value(&batch.status)?;
-            let status = Status { generation: batch.metadata.generation.unwrap_or(0), json: last.clone() };
+            let status = Status {
+                generation: batch.metadata.generation.unwrap_or(0),
+                json: last.clone(),
+            };
             Ok(Some(status).filter(|s| s.seen() && so(s)))
         });
         let waited = waited.await;
@@ -223,19 +233,27 @@ impl World {
 
     /// Waits until the batch's state and the reason of its Ready condition are so.
     pub async fn reason(&self, name: &str, state: &str, reason: &str) -> anyhow::Result<Status> {
-        self.until(name, &format!("{state}/{reason}"), |s| s.state() == state && s.reason() == reason).await
+        self.until(name, &format!("{state}/{reason}"), |s| s.state() == state && s.reason() == reason)
+            .await
     }
 
     /// Waits until a Connection's Ready condition has this reason, and returns its message.
     pub async fn connected(&self, name: &str, reason: &str) -> anyhow::Result<String> {
         let mut last = Value::Null;
         let waited = self.wait(async |world: &World| {
-            let Some(connection) = world.connections().get_opt(name).await? else { return Ok(None) };
+            let Some(connection) = world.connections().get_opt(name).await? else {
+                return Ok(None);
+            };
             last = serde_json::to_value(&connection.status)?;
-            let status = Status { generation: connection.metadata.generation.unwrap_or(0), json: last.clone() };
+            let status = Status {
+                generation: connection.metadata.generation.unwrap_or(0),
+                json: last.clone(),
+            };
             Ok((status.seen() && status.reason() == reason).then(|| status.condition("Ready", "message")))
         });
-        waited.await.with_context(|| self.report(&format!("Connection {name} never came to {reason}; last: {last:#}")))
+        waited
+            .await
+            .with_context(|| self.report(&format!("Connection {name} never came to {reason}; last: {last:#}")))
     }
 
     /// Waits until `probe` gives something.
@@ -265,16 +283,41 @@ impl World {
 
     /// What to look at when a story fails.
     fn report(&self, what: &str) -> String {
-        let requests: Vec<String> = self.vcenter.log().requests().iter().rev().take(25).rev().map(|e| format!("{e:?}")).collect();
+        let requests: Vec<String> = self
+            .vcenter
+            .log()
+            .requests()
+            .iter()
+            .rev()
+            .take(12)
+            .rev()
+            .map(|e| format!("{e:?}"))
+            .collect();
         let logs: Vec<PathBuf> = std::fs::read_dir(self.plane.scratch())
             .map(|d| d.filter_map(|e| e.ok().map(|e| e.path())).collect())
             .unwrap_or_default();
-        let ours = logs.iter().filter(|p| p.extension().is_some_and(|e| e == "log") && p.to_string_lossy().contains(&self.namespace));
+        let ours = logs
+            .iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "log") && p.to_string_lossy().contains(&self.namespace));
         let tails: Vec<String> = ours
             .filter_map(|p| std::fs::read_to_string(p).ok())
-            .map(|text| text.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"))
+            .map(|text| {
+                text.lines()
+                    .rev()
+                    .filter(|l| !l.contains("windlass::lease") && !l.contains("list_clusters"))
+                    .take(40)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            })
             .collect();
-        format!("{what}\nlast requests:\n{}\noperator:\n{}", requests.join("\n"), tails.join("\n---\n"))
+        format!(
+            "{what}\nlast requests:\n{}\noperator:\n{}",
+            requests.join("\n"),
+            tails.join("\n---\n")
+        )
     }
 }
 
@@ -350,7 +393,12 @@ impl Status {
 
     /// A row.
     pub fn row(&self, cluster: &str) -> &Value {
-        self.json["targets"].as_array().into_iter().flatten().find(|r| r["name"] == cluster).unwrap_or(&Value::Null)
+        self.json["targets"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|r| r["name"] == cluster)
+            .unwrap_or(&Value::Null)
     }
 
     /// A row's state.
@@ -365,7 +413,12 @@ impl Status {
 
     /// Reasons of the blockers.
     pub fn blockers(&self) -> Vec<&str> {
-        self.json["blockers"].as_array().into_iter().flatten().filter_map(|b| b["reason"].as_str()).collect()
+        self.json["blockers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|b| b["reason"].as_str())
+            .collect()
     }
 }
 

@@ -112,7 +112,15 @@ impl Permits {
         metrics: Metrics,
         stopping: tokio_util::sync::CancellationToken,
     ) -> Permits {
-        Permits { ledger, clock, timing, boot, metrics, known: Mutex::default(), stopping }
+        Permits {
+            ledger,
+            clock,
+            timing,
+            boot,
+            metrics,
+            known: Mutex::default(),
+            stopping,
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -130,7 +138,10 @@ impl Permits {
 
     /// Step 4: takes a slot on the Connection that was just read.
     pub async fn reserve(&self, connection: &Live<Connection>, plan: &Plan) -> Result<Reserved, Refused> {
-        let by = format!("{}/{}/{}", plan.effect.run.namespace, plan.requested_by.kind, plan.requested_by.name);
+        let by = format!(
+            "{}/{}/{}",
+            plan.effect.run.namespace, plan.requested_by.kind, plan.requested_by.name
+        );
         let api = Api::namespaced(self.ledger.clone(), &plan.effect.run.namespace);
         let wall = self.clock.wall();
         reserve::reserve(&api, connection, &plan.effect.key, plan.effect.seq, &by, wall, &self.timing).await
@@ -170,7 +181,8 @@ impl Permits {
         };
         let skew = self.skew(&receipt);
         if skew.unsigned_abs() > self.timing.clock_skew {
-            self.withdraw(permit, &format!("the API server's clock and ours differ by {skew:?}")).await;
+            self.withdraw(permit, &format!("the API server's clock and ours differ by {skew:?}"))
+                .await;
             return Err(Refused::ClockSkew(skew));
         }
         Ok((permit, receipt))
@@ -186,12 +198,17 @@ impl Permits {
     fn deadline(&self, sight: &Sight) -> Deadline {
         let life = self.timing.ttl.saturating_sub(self.timing.connect_timeout);
         let wall = SignedDuration::try_from(life).ok().and_then(|life| sight.at.checked_add(life).ok());
-        Deadline { mono: sight.asked.plus(life), wall: wall.unwrap_or(Timestamp::MIN) }
+        Deadline {
+            mono: sight.asked.plus(life),
+            wall: wall.unwrap_or(Timestamp::MIN),
+        }
     }
 
     /// The creation time is the API server's clock.
     fn skew(&self, receipt: &UpgradeReceipt) -> SignedDuration {
-        receipt.creation_timestamp().map_or(SignedDuration::ZERO, |t| self.clock.wall().duration_since(t.0))
+        receipt
+            .creation_timestamp()
+            .map_or(SignedDuration::ZERO, |t| self.clock.wall().duration_since(t.0))
     }
 
     /// Creates the receipt; an answer that does not tell is settled by reading. Ours means: our boot id is in it.
@@ -260,8 +277,12 @@ impl Permits {
         let name = permit.receipt.clone();
         drop(permit);
         tracing::info!(receipt = %name, why, "permit withdrawn; nothing was sent");
-        self.metrics.started(crate::upgrade::target::VendorType::VCenter.slug(), StartOutcome::Withdrawn);
-        let fact = Fact::End { kind: EndKind::Withdrawn, how: format!("nothing was sent: {why}") };
+        self.metrics
+            .started(crate::upgrade::target::VendorType::VCenter.slug(), StartOutcome::Withdrawn);
+        let fact = Fact::End {
+            kind: EndKind::Withdrawn,
+            how: format!("nothing was sent: {why}"),
+        };
         let fact = receipts::fact_json(&fact, self.clock.wall());
         settled(store::store(&self.receipts(), &self.clock, &name, Slot::End, &fact).await, &name)
     }

@@ -63,8 +63,13 @@ pub(super) async fn reserve(
         "metadata": {"resourceVersion": object.resource_version()},
         "status": {"reservations": reservations},
     });
-    match api.patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
-        Ok(_) => Ok(Reserved { receipt: key.receipt_name(seq) }),
+    match api
+        .patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+    {
+        Ok(_) => Ok(Reserved {
+            receipt: key.receipt_name(seq),
+        }),
         Err(kube::Error::Api(status)) if status.code == 409 => Err(Refused::SlotContended),
         Err(error) => Err(Refused::Api(error)),
     }

@@ -15,7 +15,9 @@ pub fn quick(n: usize) -> Config {
 async fn three_clusters_upgrade_and_each_is_started_once() -> anyhow::Result<()> {
     let (world, operator) = World::ready("happy", quick(3)).await?;
     let clusters = json!([{"cluster": "domain-c1", "canary": true}, {"cluster": "domain-c2"}, {"cluster": "domain-c3"}]);
-    world.batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters})).await?;
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
+        .await?;
     let status = world.state("b", "SUCCESS").await?;
     assert_eq!(status.reason(), "UpgradeSucceeded");
     assert_eq!(status.json["done"], "3/3");
