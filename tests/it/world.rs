@@ -29,7 +29,7 @@ use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VCenter;
 
 /// Longest wait for something that must happen. Far above what it takes, since two cores run a dozen stories at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a waiting story looks at the API server.
 const POLL: Duration = Duration::from_millis(100);
