@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::super::receipt::Note;
 use super::super::testing::*;
 use super::*;
@@ -111,14 +109,14 @@ fn a_lost_answer_is_taken_when_the_target_moves_to_our_version() {
 fn a_lost_answer_is_taken_when_the_target_arrived_and_its_stamp_moved() {
     let stamped = Looks {
         stamp: Some("2026-01-01".to_owned()),
-        ..looks(FROM)
+        ..like(FROM)
     };
     let arrived = |sight| Case::in_doubt().before(stamped.clone()).sights([sight]);
     assert!(arrived(Sight::still(5, TO).stamp("2026-03-01")).adopts());
     assert!(!arrived(Sight::still(5, TO).stamp("2026-01-01")).adopts(), "the stamp stood");
     assert!(Case::in_doubt().sights([Sight::still(5, TO)]).adopts(), "unset both times");
     assert!(
-        !Case::in_doubt().before(looks(TO)).sights([Sight::still(5, TO)]).adopts(),
+        !Case::in_doubt().before(like(TO)).sights([Sight::still(5, TO)]).adopts(),
         "it was there"
     );
     assert!(!arrived(Sight::still(5, TO).stamp("2026-03-01").faulted()).adopts());
@@ -146,8 +144,8 @@ fn not_taken_is_never_concluded_from_less_than_the_proof() {
         ("one look", vec![first.clone()]),
         ("one before the grace", vec![Sight::still(GRACE - 1, FROM), second.clone()]),
         ("one incomplete", vec![first.clone().partial(), second.clone()]),
-        ("one from another authority", vec![first.clone().from_elsewhere(), second.clone()]),
-        ("both from another authority", twice().map(Sight::from_elsewhere).into()),
+        ("one from another authority", vec![first.clone().elsewhere(), second.clone()]),
+        ("both from another authority", twice().map(Sight::elsewhere).into()),
         ("one unseen", vec![first.clone(), Sight::unseen(GRACE + 60)]),
         ("stamp moved", vec![first.clone(), second.clone().stamp("2026-03-01")]),
         ("a failure", vec![first.clone(), second.clone().faulted()]),
@@ -195,9 +193,9 @@ fn the_grace_is_never_counted_on_the_wall_clock() {
 #[test]
 fn what_another_authority_answers_is_no_evidence() {
     for sight in [Sight::moving(5, TO), Sight::still(5, TO)] {
-        assert!(!Case::in_doubt().sights([sight.clone().from_elsewhere()]).adopts());
+        assert!(!Case::in_doubt().sights([sight.clone().elsewhere()]).adopts());
         assert!(matches!(
-            Case::accepted().sights([sight.from_elsewhere()]).conclude(),
+            Case::accepted().sights([sight.elsewhere()]).conclude(),
             Conclusion::Follow(Following::Queued)
         ));
     }
@@ -279,7 +277,7 @@ fn a_refusal_never_stands_before_a_later_look() {
             vec![],
             vec![Sight::still(19, FROM)],
             vec![Sight::still(21, FROM).partial()],
-            vec![Sight::still(21, FROM).from_elsewhere()],
+            vec![Sight::still(21, FROM).elsewhere()],
             vec![Sight::unseen(21)],
             vec![Sight::moving(21, None)],
         ];
@@ -318,7 +316,7 @@ fn an_accepted_run_ends_as_the_vendor_shows() {
     assert_eq!(ends(Sight::still(200, LATER)), None);
     let was_in_error = Case::accepted().before(Looks {
         faulted: true,
-        ..looks(FROM)
+        ..like(FROM)
     });
     let leftover = was_in_error.sights([Sight::still(200, FROM).faulted()]).now(300);
     assert!(
@@ -436,86 +434,5 @@ fn a_word_of_a_newer_version_blocks_and_nothing_is_guessed() {
     }
 }
 
-fn any_sight() -> impl Strategy<Value = Sight> {
-    let version = prop_oneof![3 => Just(FROM), 1 => Just(TO), 1 => Just(LATER)];
-    let flags = prop::array::uniform4(prop::bool::weighted(0.15));
-    (0..3 * GRACE, 0..8u8, version, flags).prop_map(|(secs, motion, version, [partial, foreign, faulted, stamped])| {
-        let sight = match motion {
-            0 => Sight::moving(secs, version),
-            1 => Sight::unseen(secs),
-            2 if partial => Sight::moving(secs, None),
-            _ => Sight::still(secs, version),
-        };
-        let sight = if partial { sight.partial() } else { sight };
-        let sight = if foreign { sight.from_elsewhere() } else { sight };
-        let sight = if faulted { sight.faulted() } else { sight };
-        if stamped { sight.stamp("2026-03-01") } else { sight }
-    })
-}
-
-fn any_receipt() -> impl Strategy<Value = Receipt> {
-    let verdict = prop_oneof![
-        6 => Just(None),
-        1 => Just(Some(Verdict::Started)),
-        1 => Just(Some(Verdict::NotStarted)),
-        1 => Just(Some(Verdict::Succeeded)),
-        1 => Just(Some(Verdict::Failed)),
-    ];
-    (0..9u8, verdict).prop_map(|(answer, verdict)| {
-        let receipt = match answer {
-            0 => Receipt::no(1).accepted(0),
-            1 => Receipt::no(1).rejected(0),
-            2 => Receipt::no(1).refused_as(NotTaken::Busy, 0),
-            3 => Receipt::no(1).adopted(0),
-            4 => Receipt::no(1).note(Note::Adopted),
-            5 => Receipt::no(1).word("Postponed"),
-            6 => Receipt::no(1),
-            _ => Receipt::no(1).lost(0),
-        };
-        match verdict {
-            Some(verdict) => receipt.resolved(verdict),
-            None => receipt,
-        }
-    })
-}
-
-proptest! {
-    #[test]
-    fn not_taken_from_doubt_always_has_its_two_looks(
-        receipt in any_receipt(),
-        mut sights in prop::collection::vec(any_sight(), 0..7),
-        open in 0..GRACE,
-        doubt in prop::option::of(0..GRACE),
-        known in prop::option::of(0..GRACE),
-        now in 0..4 * GRACE,
-    ) {
-        sights.sort_by_key(|s| s.asked);
-        sights.retain(|s| s.asked <= mono(now));
-        let doubt = doubt.map(|d| d.max(open));
-        let case = Case::of(receipt.clone()).sights(sights.clone()).now(now).seen(|s| {
-            (s.open, s.doubt) = (mono(open), doubt.map(mono));
-            (s.accepted, s.refused) = (known.map(mono), known.map(mono));
-        });
-        let conclusion = case.conclude();
-        prop_assert_eq!(&conclusion, &case.conclude());
-        let in_doubt = matches!(receipt.standing(), Standing::Sending | Standing::Lost);
-        if in_doubt && receipt.resolution.is_none() && case.end() == Some(EndKind::NotTaken) {
-            let from = doubt.unwrap() + GRACE;
-            let proof = |s: &&Sight| {
-                s.asked >= mono(from)
-                    && s.complete
-                    && s.authority == vc1()
-                    && s.motion == Motion::Still
-                    && s.looks.as_ref() == Some(&looks(FROM))
-            };
-            prop_assert!(sights.iter().filter(proof).count() >= 2, "{conclusion:?} from {sights:?}");
-        }
-        if matches!(receipt.standing(), Standing::Accepted { .. }) {
-            prop_assert_ne!(case.end(), Some(EndKind::NotTaken));
-            prop_assert_ne!(case.end(), Some(EndKind::Withdrawn));
-        }
-        if receipt.unknown_word.is_some() {
-            prop_assert!(matches!(conclusion, Conclusion::Unreadable(_)));
-        }
-    }
-}
+#[path = "conclude_properties.rs"]
+mod properties;

@@ -119,11 +119,6 @@ impl Receipt {
         self
     }
 
-    pub(crate) fn before(mut self, looks: Looks) -> Receipt {
-        self.before = looks;
-        self
-    }
-
     pub(crate) fn run_key(mut self, key: &str) -> Receipt {
         key.clone_into(&mut self.run.run_key);
         self
@@ -218,7 +213,7 @@ impl Receipt {
     }
 }
 
-pub fn looks(version: &str) -> Looks {
+pub fn like(version: &str) -> Looks {
     Looks {
         version: version.to_owned(),
         ..Looks::default()
@@ -242,7 +237,7 @@ impl Sight {
     }
 
     pub(crate) fn still(secs: u64, version: &str) -> Sight {
-        Sight::new(secs, Motion::Still, Some(looks(version)))
+        Sight::new(secs, Motion::Still, Some(like(version)))
     }
 
     pub(crate) fn moving(secs: u64, toward: impl Into<Option<&'static str>>) -> Sight {
@@ -251,7 +246,7 @@ impl Sight {
             toward,
             progress: Some(33),
         };
-        Sight::new(secs, motion, Some(looks(FROM)))
+        Sight::new(secs, motion, Some(like(FROM)))
     }
 
     pub(crate) fn unseen(secs: u64) -> Sight {
@@ -275,7 +270,7 @@ impl Sight {
         self
     }
 
-    pub(crate) fn from_elsewhere(mut self) -> Sight {
+    pub(crate) fn elsewhere(mut self) -> Sight {
         self.authority = Authority::from_url("https://vc2.example").unwrap();
         self
     }
