@@ -450,3 +450,7 @@ fn told(sight: &Sight) -> String {
         None => format!("at {version}"),
     }
 }
+
+#[cfg(test)]
+#[path = "conclude_tests.rs"]
+mod tests;

@@ -146,3 +146,11 @@ fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Durati
             .clamp(Duration::from_millis(1), facts.timing.wake),
     )
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "decide_properties.rs"]
+mod properties;

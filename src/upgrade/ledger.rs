@@ -304,3 +304,7 @@ fn pause(last: &Receipt, tries: usize, timing: &Timing) -> SignedDuration {
     };
     SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -18,5 +18,7 @@ pub mod row;
 pub mod sight;
 pub mod summary;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod timing;
 pub mod version;

@@ -88,7 +88,7 @@ fn gates(facts: &Facts) -> Vec<Blocker> {
             reason,
             message,
             until: None,
-        })
+        });
     };
     let connection = &facts.connection;
     if !facts.starts_enabled {
@@ -281,3 +281,7 @@ fn fresh(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], reservation: &super::
     let life = if written { facts.timing.ttl } else { facts.timing.reservation() };
     facts.wall.duration_since(reservation.at) < SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

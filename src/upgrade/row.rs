@@ -367,11 +367,8 @@ impl Bench<'_> {
             }
             (_, Some(looks)) if sight.complete => looks,
             _ => {
-                return self.blocked(
-                    Reason::Evaluating,
-                    "the vendor's answer is incomplete; looking again".to_owned(),
-                    None,
-                );
+                let message = "the vendor's answer is incomplete; looking again".to_owned();
+                return self.blocked(Reason::Evaluating, message, None);
             }
         };
         let identity = self.row().display_name;
@@ -425,7 +422,7 @@ impl Bench<'_> {
             _ if version::is_at(&wish.version, &looks.version) => {
                 self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
             }
-            _ if self.backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
+            _ if backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
             _ if !sight.offered.contains(&wish.version) => {
                 let offered = if sight.offered.is_empty() {
                     "nothing".to_owned()
@@ -438,34 +435,33 @@ impl Bench<'_> {
                     None,
                 )
             }
-            _ => {
-                let message = match version::order(&wish.version, &looks.version) {
-                    Order::Incomparable | Order::Same => Some(format!(
-                        "{} and {} cannot be compared; the vendor lists it as an upgrade",
-                        wish.version, looks.version
-                    )),
-                    _ => None,
-                };
-                let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
-                let message = refusal.map(|r| format!("not started: {}", r.why)).or(message);
-                let row = Row { message, ..self.row() };
-                Judged {
-                    row,
-                    place: Place::Candidate(effect(What::Start)),
-                    writes: Vec::new(),
-                }
-            }
+            _ => self.candidate(wish, looks, effect(What::Start)),
+        }
+    }
+
+    /// Everything is as a start needs it.
+    fn candidate(&self, wish: &Wish, looks: &Looks, effect: Effect) -> Judged {
+        let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
+        let unordered = matches!(version::order(&wish.version, &looks.version), Order::Incomparable | Order::Same);
+        let message = match refusal {
+            Some(refusal) => Some(format!("not started: {}", refusal.why)),
+            None => unordered.then(|| {
+                format!(
+                    "{} and {} cannot be compared; the vendor lists it as an upgrade",
+                    wish.version, looks.version
+                )
+            }),
+        };
+        Judged {
+            row: Row { message, ..self.row() },
+            place: Place::Candidate(effect),
+            writes: Vec::new(),
         }
     }
 
     fn called(&self) -> String {
         let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
         format!("cluster {}{name}", self.target.key.object)
-    }
-
-    fn backwards(&self, ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
-        version::order(&wish.version, &looks.version) == Order::Older
-            || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
     }
 
     fn note(&self, effect: Effect, reason: Reason) -> Judged {
@@ -475,6 +471,12 @@ impl Bench<'_> {
             writes: Vec::new(),
         }
     }
+}
+
+/// Asks for an older version, or for the one that the last accepted run came from.
+fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
+    version::order(&wish.version, &looks.version) == Order::Older
+        || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
 }
 
 /// How a receipt ended or was answered, in words.

@@ -132,29 +132,26 @@ impl Sum<'_> {
     fn waiting(&self) -> (State, Reason, bool, String) {
         let done = self.judged.iter().filter(|j| j.row.state == State::Success).count();
         let total = self.judged.len();
-        match self.blockers.first() {
-            Some(first) => {
-                let between = matches!(
-                    first.reason,
-                    Reason::WaitingForSoak | Reason::LimitReached | Reason::WaitingForCanary
-                );
-                let state = if between && self.ever_started() {
-                    State::Running
-                } else {
-                    State::Pending
-                };
-                let stalled = first.reason == Reason::ConnectionTypeMismatch;
-                let state = if stalled { State::Rejected } else { state };
-                (state, first.reason, stalled, first.message.clone())
-            }
-            None => {
-                let state = if self.ever_started() { State::Running } else { State::Pending };
-                let next = self
-                    .find(|j| matches!(j.place, Place::Candidate(_) | Place::Note(_)))
-                    .map(called)
-                    .unwrap_or_default();
-                (state, Reason::Evaluating, false, format!("{done}/{total} done; preparing {next}"))
-            }
-        }
+        let Some(first) = self.blockers.first() else {
+            let state = if self.ever_started() { State::Running } else { State::Pending };
+            let next = self.find(|j| matches!(j.place, Place::Candidate(_) | Place::Note(_)));
+            let next = next.map(called).unwrap_or_default();
+            return (state, Reason::Evaluating, false, format!("{done}/{total} done; preparing {next}"));
+        };
+        let between = matches!(
+            first.reason,
+            Reason::WaitingForSoak | Reason::LimitReached | Reason::WaitingForCanary
+        );
+        let stalled = first.reason == Reason::ConnectionTypeMismatch;
+        let state = match stalled {
+            true => State::Rejected,
+            false if between && self.ever_started() => State::Running,
+            false => State::Pending,
+        };
+        (state, first.reason, stalled, first.message.clone())
     }
 }
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

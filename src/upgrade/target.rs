@@ -195,6 +195,61 @@ mod tests {
         }
     }
 
+    /// Receipts of every past version are found by these. The first was also computed by hand, in Python:
+    /// `base64.b32encode(sha256(b"".join(struct.pack(">I", len(p)) + p for p in parts)).digest()).lower()[:20]`; so were the others.
+    #[test]
+    fn the_persisted_hashes_never_change() {
+        for (vendor, url, object, canonical, hash) in [
+            (
+                VendorType::VCenter,
+                "https://vc1.example",
+                "domain-c8",
+                "vcenter|vc1.example:443|domain-c8",
+                "4zur24ls5xnrf3hvwxdm",
+            ),
+            (
+                VendorType::ArubaCentral,
+                "https://apigw-prod2.central.arubanetworks.com",
+                "customer/4d1c9a70/CX",
+                "arubacentral|apigw-prod2.central.arubanetworks.com:443|customer/4d1c9a70/CX",
+                "2rfqdafptfb25eozl5r3",
+            ),
+            (
+                VendorType::Hmc,
+                "https://hmc1.bank.example:6794",
+                "console",
+                "hmc|hmc1.bank.example:6794|console",
+                "3gcf56nlseiyiyh2wy7l",
+            ),
+            (
+                VendorType::RecoveryAppliance,
+                "https://srm-a.dr.example",
+                "appliance",
+                "recoveryappliance|srm-a.dr.example:443|appliance",
+                "7qwutg7yfnmu7rnf5g36",
+            ),
+            (
+                VendorType::VCenter,
+                "https://[2001:DB8:0::1]:8443/",
+                "domain-c8",
+                "vcenter|[2001:db8::1]:8443|domain-c8",
+                "j7x5rsfbfzvcikkdgfnk",
+            ),
+            (
+                VendorType::VCenter,
+                "https://BÜCHER.example",
+                "domain-c21",
+                "vcenter|xn--bcher-kva.example:443|domain-c21",
+                "nf473jyo67imj4neilso",
+            ),
+        ] {
+            let key = key(vendor, url, object);
+            assert_eq!(key.canonical(), canonical);
+            assert_eq!(key.hash(), hash, "{canonical}");
+            assert_eq!(key.receipt_name(2), format!("{}-{hash}-00002", vendor.slug()));
+        }
+    }
+
     #[test]
     fn spellings_of_one_endpoint_are_one_authority() {
         let canonical = Authority::from_url("https://vc1.example").unwrap();
@@ -225,6 +280,7 @@ mod tests {
             "https://vc1#f",
             "vc1",
             "https://",
+            "https://.",
         ] {
             assert!(Authority::from_url(bad).is_err(), "{bad}");
         }

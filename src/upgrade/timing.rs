@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn production_values_keep_the_order_that_the_protocol_needs() {
         assert_eq!(Timing::production().check(), Ok(()));
-        assert_eq!(Timing::production().horizon(), Duration::from_secs(360));
+        assert_eq!(Timing::production().horizon(), Duration::from_mins(6));
     }
 
     #[test]
