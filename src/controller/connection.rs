@@ -36,6 +36,9 @@ use crate::vendor::error::VendorError;
 /// Kind, for metrics and logs.
 pub const CONNECTION: &str = "Connection";
 
+/// Pause after a pass that lost a compare-and-swap: the cache is milliseconds behind.
+const BEHIND: Duration = Duration::from_millis(50);
+
 /// Why a pass did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -101,7 +104,9 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
         Some(known) => known,
         None => probe(&context, connection, &who, of).await,
     };
-    report(&context, connection, &who, &probed.found).await?;
+    if !report(&context, connection, &who, &probed.found).await? {
+        return Ok(Action::requeue(BEHIND));
+    }
     let left = interval(&context, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
     Ok(Action::requeue(left.max(Duration::from_millis(10))))
 }
@@ -141,7 +146,7 @@ async fn probe(context: &Context, connection: &Connection, who: &Who, of: (Strin
     probed
 }
 
-async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<(), Error> {
+async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<bool, Error> {
     let old = connection.status.clone().unwrap_or_default();
     let in_flight = context.ledgers.open_through(&who.namespace, &who.name);
     let new = status(context, connection, &old, found, in_flight);
@@ -153,8 +158,8 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
     let patch = json!({"metadata": {"resourceVersion": connection.resource_version()}, "status": change});
     match api.patch_status(&who.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => context.metrics.status_written(CONNECTION),
-        // A start wrote its reservation in between; that write brings us here again.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+        // A start wrote its reservation in between: once more, on newer facts.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
     if let (Some(new), old) = (ready(&new), ready(&old))
@@ -166,7 +171,7 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
         );
         publish(context, connection, new).await;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn publish(context: &Context, connection: &Connection, ready: &Condition) {
@@ -249,14 +254,11 @@ fn status(
 
 /// What of a Connection matters to its upgrades: whether it can be used, and whether it holds starts back. A change of its reservations
 /// or its in-flight count wakes nobody.
-pub fn matters(connection: &Connection) -> (Option<i64>, Option<String>, Option<bool>, Option<(String, String, Option<i64>)>) {
-    let hold = connection.annotations().get(crate::api::HOLD_ANNOTATION).cloned();
-    let ready = connection
-        .status
-        .as_ref()
-        .and_then(ready)
-        .map(|c| (c.status.clone(), c.reason.clone(), c.observed_generation));
-    (connection.metadata.generation, hold, connection.spec.suspend, ready)
+fn matters(connection: &Connection) -> String {
+    let hold = connection.annotations().get(crate::api::HOLD_ANNOTATION);
+    let ready = connection.status.as_ref().and_then(ready);
+    let ready = ready.map(|c| (&c.status, &c.reason, c.observed_generation));
+    format!("{:?} {:?} {hold:?} {ready:?}", connection.uid(), connection.metadata.generation)
 }
 
 /// Told of every event of the watch; wakes the Connection's upgrades when something changed that matters to them.
@@ -267,7 +269,7 @@ impl Gates {
     /// A Connection was applied.
     pub fn applied(&self, context: &Context, connection: &Connection) {
         let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
-        let now = format!("{:?} {:?}", connection.uid(), matters(connection));
+        let now = matters(connection);
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who, now.clone());
         if before.as_ref() != Some(&now) {
             wake_users(context, connection);

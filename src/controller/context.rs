@@ -26,6 +26,7 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::upgrade::facts::Refusal;
 use crate::upgrade::receipt::BootId;
+use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Timing;
 
@@ -83,6 +84,11 @@ pub struct Scope {
 impl Context {
     fn scope(&self, namespace: &str) -> Option<&Scope> {
         self.scopes.iter().find(|s| s.namespace.as_deref().is_none_or(|n| n == namespace))
+    }
+
+    /// An attempt of this process holds the receipt, and never came to use it: nothing was sent, and nobody else may say so.
+    pub fn abandoned(&self, receipt: &Receipt) -> bool {
+        receipt.holder.as_ref().is_some_and(|h| self.boot.made(h)) && !self.permits.knows(&receipt.name)
     }
 
     /// Whether this process serves a namespace.

@@ -78,6 +78,7 @@ pub fn gather(
         mono,
         timing: context.timing.clone(),
         starts_enabled: context.starts_enabled,
+        deleting: batch.metadata.deletion_timestamp.is_some(),
         suspend: spec.suspend.unwrap_or(false),
         hold: batch.annotations().get(HOLD_ANNOTATION).cloned(),
         strategy: Strategy {
@@ -201,7 +202,7 @@ fn target(
     let ledger = ledger(&key);
     let open: Option<&Receipt> = ledger.as_ref().ok().and_then(|l| l.open());
     let seen = open.map(|r| context.ledgers.seen(r, facts.mono, &facts.timing)).unwrap_or_default();
-    let abandoned_by_us = open.is_some_and(|r| r.holder.as_ref() == Some(&context.boot) && !context.permits.knows(&r.name));
+    let abandoned_by_us = open.is_some_and(|r| context.abandoned(r));
     let mut held = context.sights.of(&key);
     if connection.is_none() {
         held.sights.push(blind(&key, facts));

@@ -16,9 +16,9 @@ use crate::upgrade::decision::Fact;
 use crate::upgrade::receipt::Adopted;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::Answered;
-use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::End;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::Holder;
 use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
@@ -54,7 +54,7 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         connection: claim.connection.clone(),
         before,
         options: claim.options.clone(),
-        holder: claim.holder.clone().map(BootId),
+        holder: claim.holder.clone().map(Holder),
         requested_by: RequestedBy {
             kind: claim.requested_by.kind.clone(),
             name: claim.requested_by.name.clone(),

@@ -169,7 +169,7 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
         let Some((reason, warning)) = event_of(row) else { continue };
         let name = row.display_name.as_ref().unwrap_or(&row.name);
         let note = format!("{name}: {}", row.message.as_deref().or(row.state.as_deref()).unwrap_or_default());
-        out.push(event(reason, &row.name, note, warning));
+        out.push(event(reason, &row.name, &note, warning));
     }
     if new.waiting_for.is_some() && new.waiting_for != old.waiting_for {
         let waiting = new.waiting_for.clone().unwrap_or_default();
@@ -178,15 +178,15 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
             _ => "Waiting",
         };
         let warning = matches!(reason, "NeedsResolution" | "StartInDoubt");
-        out.push(event(reason, &waiting, new.message.clone().unwrap_or_default(), warning));
+        out.push(event(reason, &waiting, new.message.as_deref().unwrap_or_default(), warning));
     }
     if old.waiting_for.as_deref() == Some("Held") && new.waiting_for.as_deref() != Some("Held") {
-        out.push(event("Released", "Released", "the hold annotation is gone".to_owned(), false));
+        out.push(event("Released", "Released", "the hold annotation is gone", false));
     }
     if new.state != old.state && matches!(new.state.as_deref(), Some("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) {
         let state = new.state.clone().unwrap_or_default();
         let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
-        out.push(event(reason, &state, new.message.clone().unwrap_or_default(), state != "SUCCESS"));
+        out.push(event(reason, &state, new.message.as_deref().unwrap_or_default(), state != "SUCCESS"));
     }
     out
 }
@@ -212,11 +212,11 @@ fn event_of(row: &TargetStatus) -> Option<(&'static str, bool)> {
     })
 }
 
-fn event(reason: &str, action: &str, note: String, warning: bool) -> Event {
+fn event(reason: &str, action: &str, note: &str, warning: bool) -> Event {
     Event {
         type_: if warning { EventType::Warning } else { EventType::Normal },
         reason: reason.to_owned(),
-        note: Some(bounded(&note, NOTE)),
+        note: Some(bounded(note, NOTE)),
         // The recorder folds Events that differ in their note only: the action keeps two targets' Events apart.
         action: bounded(action, 128),
         secondary: None,

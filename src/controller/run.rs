@@ -265,9 +265,9 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     stopping.cancel();
     controllers.close();
     controllers.wait().await;
-    context.clients.log_out().await;
     tasks.close();
     tasks.wait().await;
+    context.clients.log_out().await;
     outcome
 }
 

@@ -197,7 +197,7 @@ pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
             key: Some(&key),
         };
         let sight = own.vendor.observe(&key).await;
-        if !sight.seen() {
+        if matches!(sight.motion, Motion::NotSeen { unknown_object: false, .. }) {
             own.doubt();
         }
         own.sights.put(&key, sight);

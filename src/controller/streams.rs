@@ -178,10 +178,12 @@ pub async fn batches(
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "kube's error policy hands out owned values")]
 fn failed_connection(object: Arc<DeserializeGuard<Connection>>, error: &connection::Error, context: Arc<Context>) -> Action {
     failed(CONNECTION, object.as_ref(), error, error.label(), &context)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "kube's error policy hands out owned values")]
 fn failed_batch(object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, error: &batch::Error, context: Arc<Context>) -> Action {
     if error.behind() {
         return Action::requeue(BEHIND);

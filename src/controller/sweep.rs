@@ -21,22 +21,25 @@ use crate::upgrade::target::VendorType;
 /// Sweeps for ever.
 pub async fn run(context: Arc<Context>) {
     loop {
+        count(&context);
         context.clock.sleep(context.timing.sweep).await;
         sweep(&context).await;
     }
 }
 
+/// Shows how many receipts are open, and of how many it is not known whether they were taken.
+fn count(context: &Context) {
+    let now = context.clock.mono();
+    let open = context.ledgers.open();
+    let doubted = |r: &Receipt| r.standing() == Standing::Unreadable || context.ledgers.seen(r, now, &context.timing).doubt.is_some();
+    let unresolved = open.iter().filter(|o| o.receipt.adopted.is_none() && doubted(&o.receipt)).count();
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    context.metrics.set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
+}
+
 async fn sweep(context: &Arc<Context>) {
     let now = context.clock.mono();
     let open = context.ledgers.open();
-    let unresolved = open
-        .iter()
-        .filter(|o| matches!(o.receipt.standing(), Standing::Lost | Standing::Unreadable))
-        .count();
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    context
-        .metrics
-        .set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
     for orphan in open.iter().filter(|o| context.serves(&o.receipt.run.namespace)) {
         let recent = orphan.followed.is_some_and(|at| now.since(at) < context.timing.sweep);
         if !recent {
@@ -65,7 +68,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         key: &key,
         sights: &held.sights,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
-        abandoned_by_us: receipt.holder.as_ref() == Some(&context.boot) && !context.permits.knows(&receipt.name),
+        abandoned_by_us: context.abandoned(receipt),
         timeout: CLUSTER_TIMEOUT,
         wall: context.clock.wall(),
         mono: context.clock.mono(),

@@ -56,7 +56,7 @@ fn runs_for(facts: &Facts, target: &TargetFacts) -> bool {
 /// One receipt at a time, notes first: they need no slot. Nothing while this process still prepares another, and nothing through a
 /// Connection that cannot be used.
 fn effect(facts: &Facts, judged: &[Judged], rollout: &Rollout) -> Option<Effect> {
-    if facts.starting.is_some() || facts.connection.usable != Usable::Yes {
+    if facts.deleting || facts.starting.is_some() || facts.connection.usable != Usable::Yes {
         return None;
     }
     let note = judged.iter().find_map(|j| match &j.place {

@@ -291,7 +291,7 @@ fn evidence_is_written_before_anything_is_shown_of_it() {
 fn a_refused_try_of_ours_says_why_and_is_not_repeated_at_once() {
     let refused = |ago: u64| {
         let facts = one(TargetFacts::ready(C8, 90));
-        let (why, at) = ("the API server's clock is 41 s ahead".to_owned(), Mono(facts.mono.0 - Duration::from_secs(ago)));
+        let (why, at) = ("the API server's clock is 41 s ahead".to_owned(), Mono(facts.mono.0.saturating_sub(Duration::from_secs(ago))));
         facts.with(|f| f.last_refusal = Some(Refusal { key: cluster(C8), why, at })).decide()
     };
     let soon = refused(1);

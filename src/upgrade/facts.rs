@@ -28,6 +28,8 @@ pub struct Facts {
     pub timing: Timing,
     /// False when starts are switched off for the whole operator.
     pub starts_enabled: bool,
+    /// Somebody deleted the resource, and a finalizer of theirs keeps it: nothing new begins.
+    pub deleting: bool,
     /// `spec.suspend`.
     pub suspend: bool,
     /// The hold annotation's text.

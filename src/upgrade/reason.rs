@@ -81,6 +81,8 @@ reasons! {
     ConnectionNotReady,
     /// The vendor does not list the version for this target.
     VersionNotOffered,
+    /// The resource is being deleted.
+    Deleting,
     /// `spec.suspend` here or on the Connection.
     Suspended,
     /// The hold annotation here or on the Connection.

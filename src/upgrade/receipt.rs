@@ -13,6 +13,25 @@ use super::sight::Looks;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BootId(pub String);
 
+/// The one attempt of one process that may send: the process's [`BootId`] and a number that it uses once.
+///
+/// The number matters when an append is not settled in time and given up: should it come through later, no other attempt of the same
+/// process may take it for its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder(pub String);
+
+impl BootId {
+    /// The holder of this process's attempt with this number.
+    pub fn holder(&self, attempt: u64) -> Holder {
+        Holder(format!("{}.{attempt}", self.0))
+    }
+
+    /// The attempt was this process's.
+    pub fn made(&self, holder: &Holder) -> bool {
+        holder.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
 /// What one start is for: one run starts at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Run {
@@ -284,8 +303,8 @@ pub struct Receipt {
     pub before: Looks,
     /// The options of the start, as canonical JSON; `None` for a note.
     pub options: Option<String>,
-    /// The process that may send; `None` for a note.
-    pub holder: Option<BootId>,
+    /// The attempt that may send; `None` for a note.
+    pub holder: Option<Holder>,
     /// Who asked.
     pub requested_by: RequestedBy,
     /// Set when the receipt never was a permit.

@@ -413,6 +413,7 @@ impl Facts {
             mono: mono(now),
             timing: Timing::production(),
             starts_enabled: true,
+            deleting: false,
             suspend: false,
             hold: None,
             strategy: Strategy {

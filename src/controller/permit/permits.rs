@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -99,6 +101,8 @@ pub struct Permits {
     metrics: Metrics,
     /// Receipts this process tried to append. What it holds and never claimed it may withdraw; what it claimed it may not.
     known: Mutex<BTreeSet<String>>,
+    /// Numbers the attempts to append, so that none takes another's receipt for its own.
+    attempts: AtomicU64,
     stopping: tokio_util::sync::CancellationToken,
 }
 
@@ -119,6 +123,7 @@ impl Permits {
             boot,
             metrics,
             known: Mutex::default(),
+            attempts: AtomicU64::new(1),
             stopping,
         }
     }
@@ -211,7 +216,7 @@ impl Permits {
             .map_or(SignedDuration::ZERO, |t| self.clock.wall().duration_since(t.0))
     }
 
-    /// Creates the receipt; an answer that does not tell is settled by reading. Ours means: our boot id is in it.
+    /// Creates the receipt; an answer that does not tell is settled by reading. Ours means: the holder in it is this very attempt.
     async fn create(&self, name: &str, plan: &Plan, deadline: Deadline) -> Result<UpgradeReceipt, Refused> {
         let object = self.object(name, plan);
         let api = self.receipts();
@@ -240,7 +245,10 @@ impl Permits {
     fn object(&self, name: &str, plan: &Plan) -> UpgradeReceipt {
         let effect = &plan.effect;
         let (holder, note, request) = match &effect.what {
-            What::Start => (Some(self.boot.0.clone()), None, Some(plan.request.clone())),
+            What::Start => {
+                let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+                (Some(self.boot.holder(attempt).0), None, Some(plan.request.clone()))
+            }
             What::Note(note) => (None, Some(note.word().to_owned()), None),
         };
         let claim = Claim {
