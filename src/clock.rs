@@ -29,11 +29,13 @@ impl Clock {
     }
 
     /// Time since this clock was made.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn mono(&self) -> Mono {
         Mono(self.start.elapsed())
     }
 
     /// Waits.
+    #[expect(clippy::disallowed_methods, reason = "the one sleep")]
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

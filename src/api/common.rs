@@ -81,8 +81,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
         }
         let number: u64 = number.parse().ok()?;
         sum += match unit {
-            "h" => Duration::from_secs(number * 3600),
-            "m" => Duration::from_secs(number * 60),
+            "h" => Duration::from_hours(number),
+            "m" => Duration::from_mins(number),
             "s" => Duration::from_secs(number),
             "ms" => Duration::from_millis(number),
             _ => return None,
@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(read(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(read("1s250ms"), Some(Duration::from_millis(1250)));
-        assert_eq!(read("99999h99999h99999h99999h"), Some(Duration::from_secs(4 * 99_999 * 3600)));
+        assert_eq!(read("99999h99999h99999h99999h"), Some(Duration::from_hours(4 * 99_999)));
     }
 
     #[test]

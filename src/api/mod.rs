@@ -19,6 +19,8 @@ pub mod cluster_upgrade_batch;
 pub mod common;
 pub mod connection;
 mod crd;
+#[cfg(test)]
+mod tests;
 pub mod upgrade_receipt;
 
 pub use cluster_upgrade_batch::ClusterUpgradeBatch;

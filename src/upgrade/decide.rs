@@ -60,7 +60,7 @@ fn effect(facts: &Facts, judged: &[Judged], rollout: &Rollout) -> Option<Effect>
         return None;
     }
     let note = judged.iter().find_map(|j| match &j.place {
-        Place::Note(effect) => Some(effect.clone()),
+        Place::Note(effect) if facts.resting(&effect.key).is_none() => Some(effect.clone()),
         _ => None,
     });
     note.or_else(|| rollout.start.clone())
@@ -87,6 +87,8 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
                 .is_some_and(|since| facts.mono.since(since) >= facts.timing.poll_calm_after);
             Some(if calm { facts.timing.poll_calm } else { facts.timing.poll_moving })
         }
+        // What could not be seen may be seen soon; what was seen waits for somebody.
+        _ if target.sights.last().is_some_and(|s| !s.seen()) => Some(facts.timing.poll_calm.min(facts.timing.poll_waiting)),
         _ => Some(facts.timing.poll_waiting),
     }
 }
@@ -129,10 +131,16 @@ fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Durati
         let left = Duration::try_from(until.duration_since(facts.wall)).unwrap_or(Duration::ZERO);
         left + Duration::from_millis(1)
     });
+    let rest = facts
+        .last_refusal
+        .as_ref()
+        .and_then(|r| facts.resting(&r.key))
+        .map(|r| facts.timing.poll_moving.saturating_sub(facts.mono.since(r.at)));
     // A zero would spin: what is due now was asked for above, and its arrival wakes us.
     Some(
         looks
             .chain(untils)
+            .chain(rest)
             .min()
             .unwrap_or(facts.timing.wake)
             .clamp(Duration::from_millis(1), facts.timing.wake),

@@ -3,6 +3,7 @@
 use super::super::decision::Fact;
 use super::super::decision::What;
 use super::super::facts::Options;
+use super::super::facts::Refusal;
 use super::super::ledger::Damaged;
 use super::super::reason::Reason;
 use super::super::reason::State;
@@ -286,10 +287,22 @@ fn evidence_is_written_before_anything_is_shown_of_it() {
 }
 
 #[test]
-fn a_refused_try_of_ours_says_why() {
-    let why = (cluster(C8), "ClockSkew: the API server's clock is 41 s ahead".to_owned());
-    let decision = one(TargetFacts::ready(C8, 90)).with(|f| f.last_refusal = Some(why)).decide();
-    assert!(decision.rows[0].message.as_deref().unwrap().contains("ClockSkew"));
+fn a_try_that_came_to_no_receipt_says_why_and_rests_before_the_next() {
+    let refused = |secs| {
+        let why = "ClockSkew: the API server's clock is 41 s ahead".to_owned();
+        one(TargetFacts::ready(C8, 90)).with(|f| {
+            f.last_refusal = Some(Refusal {
+                key: cluster(C8),
+                why,
+                at: mono(secs),
+            });
+        })
+    };
+    let rests = refused(91).decide();
+    assert_eq!((rests.starts(), rests.wake), (None, Some(Duration::from_secs(1))));
+    assert!(rests.rows[0].message.as_deref().unwrap().contains("ClockSkew"));
+    assert!(rests.summary.message.contains("ClockSkew"));
+    assert_eq!(refused(90).decide().starts(), Some(C8));
 }
 
 #[test]
@@ -304,5 +317,8 @@ fn looks_are_asked_for_when_due_and_a_run_in_flight_with_all_its_detail() {
     assert_eq!(looks(calm, 1060), [true]);
     assert_eq!(looks(TargetFacts::ready(C8, 90), 389), [false; 0]);
     assert_eq!(looks(TargetFacts::ready(C8, 90), 390), [false]);
+    let unseen = || TargetFacts::of(C8).sights([Sight::unseen(90)]);
+    assert_eq!(looks(unseen(), 149), [false; 0]);
+    assert_eq!(looks(unseen(), 150), [false], "what could not be seen may be seen soon");
     assert_eq!(looks(TargetFacts::over(C8, EndKind::Failed, 50), 100_000), [false; 0], "it is over");
 }

@@ -43,6 +43,8 @@ pub struct Summary {
     pub message: String,
     /// A person must act, or it is over without success.
     pub stalled: bool,
+    /// A run takes longer than its timeout and is still seen moving.
+    pub overdue: bool,
     /// What is waited for, where something is.
     pub waiting_for: Option<Reason>,
     /// When the next thing happens that depends on time alone.

@@ -42,8 +42,19 @@ pub struct Facts {
     pub targets: Vec<TargetFacts>,
     /// This process is preparing a start or a note of this resource; until its receipt is written nothing else is begun.
     pub starting: Option<TargetKey>,
-    /// Why the last try of this process to start something did not come to a receipt, if it did not.
-    pub last_refusal: Option<(TargetKey, String)>,
+    /// This process's last try to start something that came to no receipt, if the one before was no success.
+    pub last_refusal: Option<Refusal>,
+}
+
+/// A try to start something, or to note something, that came to no receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The target.
+    pub key: TargetKey,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Mono,
 }
 
 /// The resource that asks.
@@ -187,6 +198,12 @@ impl Options {
 }
 
 impl Facts {
+    /// The refusal that a target still rests from: the next try has to wait a little, or it would spin.
+    pub fn resting(&self, key: &TargetKey) -> Option<&Refusal> {
+        let refusal = self.last_refusal.as_ref().filter(|r| r.key == *key)?;
+        (self.mono.since(refusal.at) < self.timing.poll_moving).then_some(refusal)
+    }
+
     /// The run that a wish amounts to, and who asks.
     pub fn wanted(&self, wish: &Wish) -> Wanted {
         Wanted {

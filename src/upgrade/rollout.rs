@@ -50,6 +50,15 @@ pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
         }
         blockers.extend(slots(facts, &pairs));
     }
+    let refusal = next.and_then(|(_, effect)| facts.resting(&effect.key));
+    if let (Some(refusal), true) = (refusal, blockers.is_empty() && threshold.is_none()) {
+        let message = format!("{} was not started: {}; trying again shortly", refusal.key.object, refusal.why);
+        blockers.push(Blocker {
+            reason: Reason::Evaluating,
+            message,
+            until: None,
+        });
+    }
     let start = match next {
         Some((_, effect)) if blockers.is_empty() && threshold.is_none() => Some((*effect).clone()),
         _ => None,

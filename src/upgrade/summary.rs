@@ -22,7 +22,9 @@ pub fn summarise(facts: &Facts, judged: &[Judged], rollout: &Rollout, blockers: 
         reason if waits => Some(reason),
         _ => None,
     };
+    let overdue = judged.iter().any(|j| matches!(j.place, Place::InFlight { overdue: true, .. }));
     Summary {
+        overdue,
         state,
         reason,
         message,

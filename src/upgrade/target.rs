@@ -23,6 +23,13 @@ pub enum VendorType {
 }
 
 impl VendorType {
+    const ALL: [VendorType; 4] = [
+        VendorType::ArubaCentral,
+        VendorType::RecoveryAppliance,
+        VendorType::Hmc,
+        VendorType::VCenter,
+    ];
+
     /// The persisted name: first part of a target's canonical form and of a receipt's name.
     pub fn slug(self) -> &'static str {
         match self {
@@ -85,6 +92,11 @@ impl Authority {
         }
     }
 
+    /// Stands for an authority that is not known: equal to none that can be connected to.
+    pub fn unknown() -> Authority {
+        Authority(String::new())
+    }
+
     /// `host:port`; an IPv6 host is in brackets.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -124,6 +136,21 @@ impl TargetKey {
             authority,
             object: cluster.to_owned(),
         }
+    }
+
+    /// Reads the canonical form back; `None` for a text that is not the canonical form of any key.
+    pub fn parse(canonical: &str) -> Option<TargetKey> {
+        let mut parts = canonical.splitn(3, '|');
+        let (slug, host, object) = (parts.next()?, parts.next()?, parts.next()?);
+        let vendor = VendorType::ALL.into_iter().find(|v| v.slug() == slug)?;
+        let authority = Authority::from_url(&format!("https://{host}"))
+            .ok()
+            .filter(|a| a.as_str() == host)?;
+        Some(TargetKey {
+            vendor,
+            authority,
+            object: object.to_owned(),
+        })
     }
 
     /// `type|authority|object`, for people and compared on every read.

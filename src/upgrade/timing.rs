@@ -71,6 +71,15 @@ pub struct Timing {
     /// How often a Connection is probed while nothing asks for it sooner.
     #[serde(with = "millis")]
     pub probe: Duration,
+    /// How long a lease of the leader lives after its last renewal. A standby takes over this long after a leader died.
+    #[serde(with = "millis")]
+    pub lease_duration: Duration,
+    /// How long a leader may act after its last renewal; shorter than the lease, so that two never act at once.
+    #[serde(with = "millis")]
+    pub lease_renew_deadline: Duration,
+    /// How often the lease is renewed, and tried for.
+    #[serde(with = "millis")]
+    pub lease_retry: Duration,
     /// Largest difference between our wall clock and the API server's at which a start may still go out.
     #[serde(with = "millis")]
     pub clock_skew: Duration,
@@ -101,6 +110,9 @@ impl Timing {
             retry_max: secs(3600),
             sweep: secs(5 * 60),
             probe: secs(5 * 60),
+            lease_duration: secs(30),
+            lease_renew_deadline: secs(20),
+            lease_retry: secs(5),
             clock_skew: secs(30),
         }
     }
@@ -128,6 +140,13 @@ impl Timing {
             ("connectTimeout", self.connect_timeout, "ttl", self.ttl),
             ("ttl", self.ttl, "horizon", self.horizon()),
             ("horizon", self.horizon(), "grace", self.grace),
+            ("leaseRetry", self.lease_retry, "leaseRenewDeadline", self.lease_renew_deadline),
+            (
+                "leaseRenewDeadline",
+                self.lease_renew_deadline,
+                "leaseDuration",
+                self.lease_duration,
+            ),
         ];
         for (low_name, low, high_name, high) in ordered {
             if low >= high {

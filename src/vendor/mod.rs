@@ -1,4 +1,101 @@
 //! Every byte to or from a vendor.
+//!
+//! One folder per vendor, on one [`http`] layer. A vendor's client offers the same five things, and [`VendorClient`] is the seam that
+//! the controllers see; a fifth vendor is one folder and one variant here:
+//!
+//! - `probe`: is it there, is it what we think, may we use it;
+//! - `list`: one look at every target, for all resources on a Connection at once;
+//! - `observe`: one look at one target, with all its detail. Not seen is a value, not an error;
+//! - `prepare`: everything slow that comes before a start, ending in a fresh look. Its [`Ready`] can [`start`](Ready::start) once,
+//!   with a permit;
+//! - `logout`: at shutdown.
+//!
+//! What an answer to a start *proves* is judged by a pure function of the vendor's folder (`answers.rs`); what a sight proves is judged
+//! by the core. Nothing that a vendor documents as unconfirmed may be relied on for a start: unknown words become "not seen" or "lost".
 
+pub mod credentials;
+pub mod error;
 pub mod http;
+mod seam;
+pub mod text;
 pub mod vcenter;
+
+pub use seam::CallObserver;
+pub use seam::ListFailure;
+pub use seam::Listing;
+pub use seam::Probe;
+
+use crate::controller::permit::Sent;
+use crate::controller::permit::StartPermit;
+use crate::upgrade::sight::Sight;
+use crate::upgrade::target::TargetKey;
+use error::VendorError;
+use http::Unsent;
+use vcenter::VCenter;
+
+/// The client of one Connection, whatever its type.
+#[derive(Clone)]
+pub enum VendorClient {
+    /// vCenter.
+    VCenter(VCenter),
+}
+
+/// A start that is prepared; see [`VendorClient::prepare`].
+#[must_use = "a prepared start is started or deliberately dropped"]
+pub enum Ready {
+    /// On a vCenter.
+    VCenter(vcenter::Ready),
+}
+
+impl VendorClient {
+    /// Whether the endpoint answers, is what the Connection says, and lets us in.
+    pub async fn probe(&self) -> Result<Probe, VendorError> {
+        match self {
+            VendorClient::VCenter(client) => client.probe().await,
+        }
+    }
+
+    /// One look at every target that the endpoint lists.
+    pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
+        match self {
+            VendorClient::VCenter(client) => client.list().await,
+        }
+    }
+
+    /// One look at one target.
+    pub async fn observe(&self, target: &TargetKey) -> Sight {
+        match self {
+            VendorClient::VCenter(client) => client.observe(target).await,
+        }
+    }
+
+    /// Everything slow that comes before a start.
+    pub async fn prepare(&self, target: &TargetKey) -> Result<Ready, VendorError> {
+        match self {
+            VendorClient::VCenter(client) => client.prepare(target).await.map(Ready::VCenter),
+        }
+    }
+
+    /// Ends the session. Best effort.
+    pub async fn logout(&self) {
+        match self {
+            VendorClient::VCenter(client) => client.logout().await,
+        }
+    }
+}
+
+impl Ready {
+    /// The look that preparing ended in.
+    pub fn sight(&self) -> &Sight {
+        match self {
+            Ready::VCenter(ready) => ready.sight(),
+        }
+    }
+
+    /// Sends the start, once. `Err`: nothing left the process.
+    pub async fn start(self, permit: StartPermit) -> Result<Sent, Box<Unsent>> {
+        match self {
+            Ready::VCenter(ready) => ready.start(permit).await,
+        }
+    }
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! Stories against a real API server: one test binary, so that everything links once.
+//!
+//! All tests share one control plane (see `plane`) and take a namespace each. They run in parallel and in any order.
+#![allow(clippy::disallowed_methods, reason = "tests read clocks, sleep and spawn; the product may not")]
+
+#[path = "../plane/mod.rs"]
+mod plane;
+#[path = "../sim/mod.rs"]
+mod sim;
+
+mod crds;
+mod deploy;
+mod plane_stories;
+mod stories;
+mod world;

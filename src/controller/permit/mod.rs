@@ -1,7 +1,18 @@
 //! The permit: the value that appending a receipt returns, and the only thing that can start anything.
 //!
-//! Nothing outside this module can make a [`StartPermit`]; none is `Clone`, `Default` or `Serialize`. A vendor client takes it by
-//! value, sends at most once, and gives back a [`Sent`], which `Permits::record` consumes.
+//! Nothing outside this module can make a [`StartPermit`]; none is `Clone`, `Default` or `Serialize`. [`Permits`] makes one by
+//! [reserving](Permits::reserve) a slot and [appending](Permits::append) a receipt; a vendor client takes it by value, sends at most
+//! once, and gives back a [`Sent`], which [`Permits::record`] consumes.
+
+mod permits;
+mod reserve;
+mod store;
+
+pub use permits::Permits;
+pub use permits::Plan;
+pub use permits::Refused;
+pub use reserve::Live;
+pub use reserve::Reserved;
 
 use crate::clock::Clock;
 use crate::lease::Leadership;
@@ -113,5 +124,45 @@ impl Drop for Sent {
             tracing::error!(receipt = %self.receipt, target = %self.target, answer = ?self.answer, "the answer to a start was dropped unrecorded");
             debug_assert!(std::thread::panicking(), "the answer to a start was dropped unrecorded");
         }
+    }
+}
+
+#[cfg(test)]
+impl StartPermit {
+    /// A permit that lives this long from now on both clocks; for tests of vendor clients only.
+    pub(crate) fn for_test(
+        target: TargetKey,
+        order: Order,
+        lives: std::time::Duration,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> StartPermit {
+        let deadline = Deadline {
+            mono: clock.mono().plus(lives),
+            wall: clock.wall() + lives,
+        };
+        StartPermit {
+            receipt: target.receipt_name(1),
+            target,
+            order,
+            deadline,
+            leadership,
+            clock,
+            spent: false,
+        }
+    }
+
+    /// Gives the permit up without the alarm that dropping it raises.
+    pub(crate) fn give_up_for_test(mut self) {
+        self.spent = true;
+    }
+}
+
+#[cfg(test)]
+impl Sent {
+    /// The answer, marking it recorded.
+    pub(crate) fn answer_for_test(mut self) -> Answer {
+        self.recorded = true;
+        self.answer.clone()
     }
 }

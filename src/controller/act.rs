@@ -1,0 +1,241 @@
+//! One start or note, from the decision to the recorded answer, as one task that nothing cancels (protocol, section 2).
+//!
+//! The reconcile that decided does not wait: it returns, and the task's end wakes the resource. Everything slow (limiter, login, a
+//! fresh look) comes before the permit; everything is read live and decided again before the receipt is written.
+
+use std::sync::Arc;
+
+use kube::Api;
+use kube::ResourceExt;
+
+use super::clients::Client;
+use super::context::Context;
+use super::context::Preparing;
+use super::gather;
+use super::permit::Live;
+use super::permit::Order;
+use super::permit::Plan;
+use super::permit::Refused;
+use super::permit::StartPermit;
+use super::wakes::Who;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::Connection;
+use crate::api::UpgradeReceipt;
+use crate::api::upgrade_receipt::RequestedBy;
+use crate::upgrade::decide::decide;
+use crate::upgrade::decision::Effect;
+use crate::upgrade::decision::What;
+use crate::upgrade::facts::Refusal;
+use crate::upgrade::ledger::Damaged;
+use crate::upgrade::ledger::Ledger;
+use crate::upgrade::receipt::Receipt;
+use crate::upgrade::sight::Sight;
+use crate::upgrade::target::TargetKey;
+use crate::vendor::Ready;
+use crate::vendor::error::VendorError;
+use crate::vendor::vcenter::describe_request;
+
+/// Argo CD's mark of who applied an object; kept in the receipt for the audit trail.
+const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
+
+/// Why a start or a note did not come about. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+enum NotBegun {
+    #[error("preparing failed: {0}")]
+    Prepare(VendorError),
+    #[error("{0} is gone")]
+    Gone(&'static str),
+    #[error("the live objects do not lead to the same decision any more")]
+    DecidedOtherwise,
+    #[error("the ledger moved on: {0}")]
+    LedgerMoved(String),
+    #[error(transparent)]
+    Gather(#[from] gather::GatherError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("the API server could not be read: {0}")]
+    Api(#[from] kube::Error),
+}
+
+impl NotBegun {
+    /// The same would come of trying at once: wait a little. The others lost a race and decide anew on newer facts.
+    fn lasts(&self) -> bool {
+        match self {
+            NotBegun::Prepare(_) | NotBegun::Gather(_) | NotBegun::Api(_) => true,
+            NotBegun::Refused(refused) => {
+                matches!(refused, Refused::ClockSkew(_) | Refused::Api(_) | Refused::TooLate)
+            }
+            NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
+        }
+    }
+}
+
+/// What was decided, and by which resource.
+pub struct Begun {
+    /// The resource.
+    pub who: Who,
+    /// What was decided.
+    pub effect: Effect,
+    /// The client of its Connection.
+    pub client: Arc<Client>,
+    /// The resource's one place; freed once the receipt is written.
+    pub preparing: Preparing,
+}
+
+/// Spawns the task. It is joined at shutdown and never cancelled.
+pub fn begin(context: &Arc<Context>, begun: Begun) {
+    let context = Arc::clone(context);
+    let tasks = context.tasks.clone();
+    tasks.spawn(async move {
+        let Begun {
+            who,
+            effect,
+            client,
+            preparing,
+        } = begun;
+        match permit(&context, &who, &effect, &client).await {
+            Ok(None) => preparing.done(),
+            Ok(Some((ready, permit))) => {
+                preparing.done();
+                context.wakes.wake(&who);
+                send(&context, ready, permit).await;
+            }
+            Err(error) => {
+                let key = effect.key;
+                tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
+                if error.lasts() {
+                    let at = context.clock.mono();
+                    preparing.refused(Refusal {
+                        key,
+                        why: error.to_string(),
+                        at,
+                    });
+                }
+            }
+        }
+        context.wakes.wake(&who);
+    });
+}
+
+/// Steps 2 to 5: everything before the permit, and the permit. `None` for a note, which needs none.
+async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) -> Result<Option<(Ready, StartPermit)>, NotBegun> {
+    let ready = client.vendor.prepare(&effect.key).await.map_err(|error| {
+        client.suspect(&error);
+        NotBegun::Prepare(error)
+    })?;
+    context.sights.put(&effect.key, ready.sight().clone());
+    let slot = client.starting.lock().await;
+    let confirmed = confirm(context, who, effect, ready.sight()).await?;
+    if matches!(effect.what, What::Note(_)) {
+        let receipt = context.permits.note(&confirmed.plan).await?;
+        context.ledgers.learn(&receipt);
+        tracing::info!(namespace = %who.namespace, name = %who.name, receipt = %receipt.name_any(), note = ?effect.what, "noted");
+        return Ok(None);
+    }
+    let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
+    let (permit, receipt) = context.permits.append(reserved, &confirmed.plan, &context.leadership).await?;
+    context.ledgers.learn(&receipt);
+    drop(slot);
+    tracing::info!(
+        namespace = %who.namespace, name = %who.name, receipt = permit.receipt(), target = %effect.key, version = %effect.run.version,
+        "permit issued"
+    );
+    Ok(Some((ready, permit)))
+}
+
+/// Steps 6 and 7. From here on nothing may be lost: what was sent is recorded, what was not is withdrawn.
+async fn send(context: &Context, ready: Ready, permit: StartPermit) {
+    let stored = match ready.start(permit).await {
+        Ok(sent) => context.permits.record(sent).await,
+        Err(unsent) => context.permits.withdraw(unsent.permit, &unsent.why.to_string()).await,
+    };
+    if let Some(receipt) = stored {
+        context.ledgers.learn(&receipt);
+    }
+}
+
+/// What step 3 read live, and the plan that it confirmed.
+struct Confirmed {
+    connection: Live<Connection>,
+    plan: Plan,
+}
+
+/// Step 3: the resource, its Connection and the ledger's last receipt, read live, and the same pure decision again. Only the same
+/// answer goes on.
+async fn confirm(context: &Context, who: &Who, effect: &Effect, sight: &Sight) -> Result<Confirmed, NotBegun> {
+    let batches: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &who.namespace);
+    let connections: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
+    let batch = Live::get(&batches, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
+    let batch = batch.object();
+    if batch.metadata.deletion_timestamp.is_some() {
+        return Err(NotBegun::Gone("the resource"));
+    }
+    let name = &batch.spec.connection_ref.name;
+    let connection = Live::get(&connections, name).await?.ok_or(NotBegun::Gone("the Connection"))?;
+    let last = last_receipt(context, &effect.key).await?;
+    let ledger = |key: &TargetKey| {
+        if *key == effect.key {
+            with_last(context, key, last.clone())
+        } else {
+            context.ledgers.ledger(key)
+        }
+    };
+    let facts = gather::gather(context, batch, Some(connection.object()), &ledger, None)?;
+    let again = decide(&facts)
+        .effect
+        .filter(|e| e.same_as(effect))
+        .ok_or(NotBegun::DecidedOtherwise)?;
+    let order = Order {
+        version: again.run.version.clone(),
+        ignore_precheck_warnings: again.options.ignore_precheck_warnings,
+    };
+    let plan = Plan {
+        request: describe_request(&effect.key, &order),
+        order,
+        sight: sight.clone(),
+        connection: name.clone(),
+        requested_by: requested_by(batch),
+        effect: again,
+    };
+    Ok(Confirmed { connection, plan })
+}
+
+/// The ledger's last receipt, read by name. No LIST: facts are write-once, so a cached receipt can only look *more* open than it is,
+/// and the create of n+1 fails if n+1 exists.
+async fn last_receipt(context: &Context, key: &TargetKey) -> Result<Option<Receipt>, NotBegun> {
+    let api: Api<UpgradeReceipt> = Api::all(context.kube.clone());
+    let cached = context.ledgers.ledger(key).map_err(|d| NotBegun::LedgerMoved(d.to_string()))?;
+    let Some(last) = cached.last() else { return Ok(None) };
+    let live = Live::get(&api, &last.name).await?;
+    let live = live.ok_or_else(|| NotBegun::LedgerMoved(format!("receipt {} is gone", last.name)))?;
+    context.ledgers.learn(live.object());
+    Ok(Some(super::receipts::read(live.object())))
+}
+
+fn with_last(context: &Context, key: &TargetKey, last: Option<Receipt>) -> Result<Ledger, Damaged> {
+    let mut receipts = context.ledgers.ledger(key)?.receipts().to_vec();
+    if let Some(last) = last {
+        receipts.retain(|r| r.seq != last.seq);
+        receipts.push(last);
+    }
+    Ledger::read(key, receipts)
+}
+
+/// Who asks, as far as a controller can know: uid and generation join the API server's audit log.
+fn requested_by(batch: &ClusterUpgradeBatch) -> RequestedBy {
+    let spec_managers = batch
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|m| m.subresource.as_deref().is_none_or(str::is_empty));
+    let newest = spec_managers.max_by_key(|m| m.time.as_ref().map(|t| t.0));
+    RequestedBy {
+        kind: gather::BATCH.to_owned(),
+        name: batch.name_any(),
+        uid: batch.uid().unwrap_or_default(),
+        generation: batch.metadata.generation.unwrap_or_default(),
+        field_manager: newest.and_then(|m| m.manager.clone()),
+        tracking_id: batch.annotations().get(TRACKING_ANNOTATION).cloned(),
+    }
+}

@@ -1,0 +1,136 @@
+//! The controller of ClusterUpgradeBatch: gather, decide, write what was concluded, begin at most one start, look, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+
+use super::act;
+use super::clients::Client;
+use super::context::Context;
+use super::gather;
+use super::permit::Refused;
+use super::report;
+use super::sights;
+use super::wakes::Who;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::Connection;
+use crate::upgrade::decide::decide;
+use crate::upgrade::decision::Decision;
+use crate::upgrade::facts::Facts;
+use crate::upgrade::facts::TargetFacts;
+use crate::upgrade::target::TargetKey;
+
+/// Why a pass did not come to its end. Nothing is lost: the next pass starts from the facts again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object cannot be read.
+    #[error("the object cannot be read: {0}")]
+    Invalid(String),
+    /// The spec cannot be read.
+    #[error(transparent)]
+    Gather(#[from] gather::GatherError),
+    /// The status could not be written.
+    #[error("the status could not be written: {0}")]
+    Status(kube::Error),
+    /// A conclusion could not be written.
+    #[error("a conclusion could not be written: {0}")]
+    Conclusion(#[from] Refused),
+}
+
+impl Error {
+    /// Label of the error metric.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Error::Invalid(_) => "invalid",
+            Error::Gather(_) => "gather",
+            Error::Status(_) => "status",
+            Error::Conclusion(_) => "conclusion",
+        }
+    }
+
+    /// Somebody else wrote in between, or our cache is behind: the next pass reads newer facts.
+    pub fn behind(&self) -> bool {
+        matches!(self, Error::Status(kube::Error::Api(status)) | Error::Conclusion(Refused::Api(kube::Error::Api(status)))
+            if matches!(status.code, 404 | 409))
+    }
+}
+
+/// One pass.
+pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>) -> Result<Action, Error> {
+    let batch = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
+    let who = Who::batch(&batch.namespace().unwrap_or_default(), &batch.name_any());
+    // gather (caches and memory)
+    let connection = gather::cached_connection(&context, batch);
+    let starting = context.starting.of(&batch.uid().unwrap_or_default());
+    let facts = gather::gather(&context, batch, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
+    let keys: Vec<TargetKey> = facts.targets.iter().map(|t| t.key.clone()).collect();
+    context.ledgers.care(&who, &keys);
+    // decide (pure)
+    let decision = decide(&facts);
+    follow(&context, &facts);
+    // write what was concluded; its arrival in the cache brings the next pass, which reports it
+    if !decision.writes.is_empty() {
+        for write in &decision.writes {
+            let stored = context.permits.conclude(&write.receipt, &write.fact).await?;
+            tracing::info!(receipt = %write.receipt, fact = ?write.fact, "concluded");
+            context.ledgers.learn(&stored);
+        }
+        return Ok(Action::requeue(Duration::ZERO));
+    }
+    // act and look (tasks of their own, which wake us)
+    let client = connection.as_deref().and_then(|c| context.clients.of(c).ok());
+    if let Some(client) = &client {
+        begin(&context, &who, batch, &decision, client);
+        look(client, &who, &decision);
+    }
+    // report (client)
+    report::report(&context, batch, &decision).await.map_err(Error::Status)?;
+    Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// The sweep need not look at what a resource follows.
+fn follow(context: &Context, facts: &Facts) {
+    let open = |t: &TargetFacts| t.ledger.as_ref().ok().and_then(|l| l.open().map(|r| r.name.clone()));
+    for receipt in facts.targets.iter().filter_map(open) {
+        context.ledgers.follow(&receipt, facts.mono);
+    }
+}
+
+fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision, client: &Arc<Client>) {
+    let Some(effect) = &decision.effect else { return };
+    let Some(preparing) = context.starting.begin(&batch.uid().unwrap_or_default(), &effect.key) else {
+        return;
+    };
+    act::begin(
+        context,
+        act::Begun {
+            who: who.clone(),
+            effect: effect.clone(),
+            client: Arc::clone(client),
+            preparing,
+        },
+    );
+}
+
+fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
+    let listed: Vec<TargetKey> = decision.looks.iter().filter(|l| !l.detailed).map(|l| l.key.clone()).collect();
+    sights::list(client, &listed, who);
+    for look in decision.looks.iter().filter(|l| l.detailed) {
+        sights::observe(client, &look.key, who);
+    }
+}
+
+/// Batches that use a Connection: they decide again when it changes in a way that matters to them.
+pub fn wake_users(context: &Context, connection: &Connection) {
+    let namespace = connection.namespace().unwrap_or_default();
+    for batch in context
+        .batches_in(&namespace)
+        .iter()
+        .filter(|b| b.spec.connection_ref.name == connection.name_any())
+    {
+        context.wakes.wake(&Who::batch(&namespace, &batch.name_any()));
+    }
+}

@@ -1,0 +1,316 @@
+//! One vendor client for each Connection, made anew when its spec changes, and the Secret it logs in with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::ResourceExt;
+use secrecy::SecretString;
+use tokio_util::task::TaskTracker;
+
+use super::sights::Looks;
+use super::sights::Sights;
+use super::wakes::Wakes;
+use super::wakes::Who;
+use crate::api::Connection;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::upgrade::target::Authority;
+use crate::upgrade::target::VendorType;
+use crate::upgrade::timing::Mono;
+use crate::upgrade::timing::Timing;
+use crate::vendor::CallObserver;
+use crate::vendor::VendorClient;
+use crate::vendor::credentials::CredentialError;
+use crate::vendor::credentials::CredentialSource;
+use crate::vendor::credentials::Credentials;
+use crate::vendor::error::VendorError;
+use crate::vendor::http::Fence;
+use crate::vendor::vcenter::ClientOptions;
+use crate::vendor::vcenter::VCenter;
+
+/// The client of one Connection in its present form, with what it shares with everybody who uses it.
+pub struct Client {
+    /// The Connection.
+    pub who: Who,
+    /// Where it leads.
+    pub authority: Authority,
+    /// Speaks to the vendor.
+    pub vendor: VendorClient,
+    /// Looks under way.
+    pub looks: Looks,
+    /// Where sights go.
+    pub sights: Arc<Sights>,
+    /// Who is told.
+    pub wakes: Arc<Wakes>,
+    /// Tasks of looks; joined at shutdown.
+    pub tasks: TaskTracker,
+    /// Held from confirm to append: starts of one Connection take their slots one after another.
+    pub starting: tokio::sync::Mutex<()>,
+    credentials: Arc<KubeCredentials>,
+    doubted: AtomicBool,
+}
+
+impl Client {
+    /// A call failed: the Connection is to be probed, and credentials that were refused are not tried again soon.
+    pub fn suspect(&self, error: &VendorError) {
+        self.refused(error);
+        self.doubt();
+    }
+
+    /// Credentials that were refused are not tried again soon.
+    pub fn refused(&self, error: &VendorError) {
+        if matches!(error, VendorError::AuthFailed { .. }) {
+            self.credentials.refused();
+        }
+    }
+
+    /// Something looks wrong: the Connection is to be probed now.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::Release);
+        self.wakes.wake(&self.who);
+    }
+
+    /// Whether a probe was asked for; asking takes the wish back.
+    pub fn take_doubt(&self) -> bool {
+        self.doubted.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// What clients are made with.
+pub struct Clients {
+    kube: kube::Client,
+    fence: Arc<Fence>,
+    timing: Timing,
+    clock: Clock,
+    metrics: Metrics,
+    sights: Arc<Sights>,
+    wakes: Arc<Wakes>,
+    tasks: TaskTracker,
+    service_account: String,
+    made: Mutex<HashMap<Who, Made>>,
+}
+
+struct Made {
+    /// Uid and generation of the Connection that it was made from.
+    of: (String, i64),
+    client: Result<Arc<Client>, VendorError>,
+}
+
+impl Clients {
+    /// A registry without clients.
+    #[expect(clippy::too_many_arguments, reason = "called once, where the process is put together")]
+    pub fn new(
+        kube: kube::Client,
+        fence: Fence,
+        timing: Timing,
+        clock: Clock,
+        metrics: Metrics,
+        sights: Arc<Sights>,
+        wakes: Arc<Wakes>,
+        tasks: TaskTracker,
+        service_account: String,
+    ) -> Clients {
+        Clients {
+            kube,
+            fence: Arc::new(fence),
+            timing,
+            clock,
+            metrics,
+            sights,
+            wakes,
+            tasks,
+            service_account,
+            made: Mutex::default(),
+        }
+    }
+
+    /// The client of a Connection in its present form. Making one sends nothing.
+    pub fn of(&self, connection: &Connection) -> Result<Arc<Client>, VendorError> {
+        let namespace = connection.namespace().unwrap_or_default();
+        let who = Who::connection(&namespace, &connection.name_any());
+        let of = (
+            connection.uid().unwrap_or_default(),
+            connection.metadata.generation.unwrap_or_default(),
+        );
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = made.get(&who).filter(|m| m.of == of) {
+            return known.client.clone();
+        }
+        let client = self.make(connection, who.clone()).map(Arc::new);
+        let old = made.insert(
+            who,
+            Made {
+                of,
+                client: client.clone(),
+            },
+        );
+        drop(made);
+        self.retire(old);
+        client
+    }
+
+    /// The Connection is gone.
+    pub fn forget(&self, who: &Who) {
+        let old = self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
+        self.retire(old);
+    }
+
+    fn retire(&self, old: Option<Made>) {
+        if let Some(Made { client: Ok(client), .. }) = old {
+            self.tasks.spawn(async move { client.vendor.logout().await });
+        }
+    }
+
+    /// Ends every session, so that vendors with few of them have them back.
+    pub async fn log_out(&self) {
+        let clients: Vec<Arc<Client>> = self
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain()
+            .filter_map(|(_, m)| m.client.ok())
+            .collect();
+        futures::future::join_all(clients.iter().map(|c| c.vendor.logout())).await;
+    }
+
+    fn make(&self, connection: &Connection, who: Who) -> Result<Client, VendorError> {
+        let authority = Authority::from_url(&connection.spec.url).map_err(|e| VendorError::NoRequest {
+            operation: "connect",
+            why: e.to_string(),
+        })?;
+        let credentials = Arc::new(KubeCredentials {
+            api: Api::namespaced(self.kube.clone(), &who.namespace),
+            namespace: who.namespace.clone(),
+            secret: connection.spec.credentials_secret_ref.name.clone(),
+            service_account: self.service_account.clone(),
+            clock: self.clock.clone(),
+            timing: self.timing.clone(),
+            last: Mutex::default(),
+        });
+        let vendor = VCenter::new(ClientOptions {
+            authority: authority.clone(),
+            ca_bundle_pem: connection.spec.ca_bundle_pem.clone(),
+            credentials: Arc::clone(&credentials) as Arc<dyn CredentialSource>,
+            fence: Arc::clone(&self.fence),
+            timing: self.timing.clone(),
+            clock: self.clock.clone(),
+            observer: Some(Arc::new(Calls {
+                metrics: self.metrics.clone(),
+            })),
+        })?;
+        Ok(Client {
+            who,
+            authority,
+            vendor: VendorClient::VCenter(vendor),
+            looks: Looks::default(),
+            sights: Arc::clone(&self.sights),
+            wakes: Arc::clone(&self.wakes),
+            tasks: self.tasks.clone(),
+            starting: tokio::sync::Mutex::default(),
+            credentials,
+            doubted: AtomicBool::new(false),
+        })
+    }
+}
+
+struct Calls {
+    metrics: Metrics,
+}
+
+impl CallObserver for Calls {
+    fn call(&self, operation: &'static str, class: &'static str, seconds: f64) {
+        let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        self.metrics.vendor_request(VendorType::VCenter.slug(), operation, class, duration);
+    }
+}
+
+/// Reads `username` and `password` from the Connection's Secret with `get`; Secrets are never listed or watched.
+struct KubeCredentials {
+    api: Api<Secret>,
+    namespace: String,
+    secret: String,
+    service_account: String,
+    clock: Clock,
+    timing: Timing,
+    last: Mutex<LastRead>,
+}
+
+#[derive(Default)]
+struct LastRead {
+    version: Option<String>,
+    /// The version that a vendor refused, and when.
+    refused: Option<(String, Mono)>,
+}
+
+impl KubeCredentials {
+    /// The vendor refused what was read last. Vendors lock accounts after a few wrong passwords, so the same are not tried again
+    /// before the Secret changes or GRACE has passed.
+    fn refused(&self) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.refused.as_ref().map(|(version, _)| version.clone());
+        if let Some(version) = last.version.clone().filter(|v| known.as_ref() != Some(v)) {
+            last.refused = Some((version, self.clock.mono()));
+        }
+    }
+
+    fn read(&self, secret: &Secret) -> Result<Credentials, CredentialError> {
+        let version = secret.resource_version().unwrap_or_default();
+        {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.version = Some(version.clone());
+            if let Some((refused, at)) = &last.refused {
+                if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
+                    return Err(CredentialError::Refused {
+                        secret: self.secret.clone(),
+                    });
+                }
+                last.refused = None;
+            }
+        }
+        let text = |key: &str| {
+            let bytes = secret.data.as_ref().and_then(|d| d.get(key));
+            let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
+            text.ok_or_else(|| CredentialError::Incomplete {
+                secret: self.secret.clone(),
+                key: key.to_owned(),
+            })
+        };
+        Ok(Credentials {
+            username: text("username")?,
+            password: SecretString::from(text("password")?),
+        })
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialError> {
+        let name = || self.secret.clone();
+        match self.api.get(&self.secret).await {
+            Ok(secret) => self.read(&secret),
+            Err(kube::Error::Api(status)) if status.code == 404 => Err(CredentialError::NotFound { secret: name() }),
+            Err(kube::Error::Api(status)) if status.code == 403 => Err(CredentialError::AccessDenied {
+                secret: name(),
+                fix: format!(
+                    "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole=windlass-secret-access --serviceaccount={}",
+                    self.namespace, self.service_account
+                ),
+            }),
+            Err(error) => Err(CredentialError::Other {
+                secret: name(),
+                why: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl CredentialSource for KubeCredentials {
+    fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
+        self.fetch().boxed()
+    }
+}

@@ -1,0 +1,285 @@
+//! The controller of Connection: probe the endpoint, say whether it can be used, and tell its upgrades when that changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use kube::Api;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::events::Event;
+use kube::runtime::events::EventType;
+use serde_json::Value;
+use serde_json::json;
+
+use super::batch::wake_users;
+use super::context::Context;
+use super::patch;
+use super::wakes::Who;
+use crate::api::Connection;
+use crate::api::common::Condition;
+use crate::api::connection::ConnectionStatus;
+use crate::api::connection::VendorInfo;
+use crate::upgrade::target::Authority;
+use crate::upgrade::timing::Mono;
+use crate::vendor::Probe;
+use crate::vendor::error::Class;
+use crate::vendor::error::VendorError;
+
+/// Kind, for metrics and logs.
+pub const CONNECTION: &str = "Connection";
+
+/// Why a pass did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object cannot be read.
+    #[error("the object cannot be read: {0}")]
+    Invalid(String),
+    /// The status could not be written.
+    #[error("the status could not be written: {0}")]
+    Status(#[from] kube::Error),
+}
+
+impl Error {
+    /// Label of the error metric.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Error::Invalid(_) => "invalid",
+            Error::Status(_) => "status",
+        }
+    }
+}
+
+/// What the last probe of each Connection found, in its present form.
+#[derive(Default)]
+pub struct Probes(Mutex<HashMap<Who, Probed>>);
+
+#[derive(Clone)]
+struct Probed {
+    of: (String, i64),
+    at: Mono,
+    found: Result<Probe, VendorError>,
+}
+
+impl Probes {
+    fn last(&self, who: &Who, of: &(String, i64)) -> Option<Probed> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(who)
+            .filter(|p| p.of == *of)
+            .cloned()
+    }
+
+    fn keep(&self, who: &Who, probed: Probed) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who.clone(), probed);
+    }
+
+    /// The Connection is gone.
+    pub fn forget(&self, who: &Who) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
+    }
+}
+
+/// One pass.
+pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Context>) -> Result<Action, Error> {
+    let connection = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
+    let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
+    let of = (
+        connection.uid().unwrap_or_default(),
+        connection.metadata.generation.unwrap_or_default(),
+    );
+    let known = context.probes.last(&who, &of).filter(|p| !due(&context, connection, p));
+    let probed = match known {
+        Some(known) => known,
+        None => probe(&context, connection, &who, of).await,
+    };
+    report(&context, connection, &who, &probed.found).await?;
+    let left = interval(&context, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
+    Ok(Action::requeue(left.max(Duration::from_millis(10))))
+}
+
+/// A probe is due at its interval, or when a call through this Connection went wrong since.
+fn due(context: &Context, connection: &Connection, probed: &Probed) -> bool {
+    let doubted = context.clients.of(connection).is_ok_and(|client| client.take_doubt());
+    doubted || context.clock.mono().since(probed.at) >= interval(context, &probed.found)
+}
+
+/// What fails is tried again sooner. Wrong credentials are safe to try again: the same ones are not sent twice (see `clients`).
+fn interval(context: &Context, found: &Result<Probe, VendorError>) -> Duration {
+    match found {
+        Ok(_) => context.timing.probe,
+        Err(error) => match error.class() {
+            Class::Throttled { after: Some(after) } => after.min(context.timing.retry_max),
+            _ => context.timing.poll_calm.min(context.timing.probe),
+        },
+    }
+}
+
+async fn probe(context: &Context, connection: &Connection, who: &Who, of: (String, i64)) -> Probed {
+    let at = context.clock.mono();
+    let found = match context.clients.of(connection) {
+        Ok(client) => {
+            let found = client.vendor.probe().await;
+            client.take_doubt();
+            if let Err(error) = &found {
+                client.refused(error);
+            }
+            found
+        }
+        Err(error) => Err(error),
+    };
+    let probed = Probed { of, at, found };
+    context.probes.keep(who, probed.clone());
+    probed
+}
+
+async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<(), Error> {
+    let old = connection.status.clone().unwrap_or_default();
+    let in_flight = context.ledgers.open_through(&who.namespace, &who.name);
+    let new = status(context, connection, &old, found, in_flight);
+    let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
+    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
+        return Ok(());
+    };
+    let api: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
+    let patch = json!({"metadata": {"resourceVersion": connection.resource_version()}, "status": change});
+    match api.patch_status(&who.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(_) => context.metrics.status_written(CONNECTION),
+        // A start wrote its reservation in between; that write brings us here again.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    if let (Some(new), old) = (ready(&new), ready(&old))
+        && old.is_none_or(|old| old.reason != new.reason || old.observed_generation != new.observed_generation)
+    {
+        tracing::info!(
+            kind = CONNECTION, namespace = %who.namespace, name = %who.name, generation = connection.metadata.generation,
+            state_from = old.map(|c| c.reason.as_str()), state_to = %new.reason, because = %new.message, "transition"
+        );
+        publish(context, connection, new).await;
+    }
+    Ok(())
+}
+
+async fn publish(context: &Context, connection: &Connection, ready: &Condition) {
+    let type_ = if ready.status == "True" {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
+    let note = ready.message.get(..ready.message.floor_char_boundary(1000)).map(str::to_owned);
+    let event = Event {
+        type_,
+        reason: ready.reason.clone(),
+        note,
+        action: "Probe".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = context.recorder.publish(&event, &connection.object_ref(&())).await {
+        tracing::warn!(%error, "an Event could not be published");
+    }
+}
+
+fn ready(status: &ConnectionStatus) -> Option<&Condition> {
+    status.conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+/// The status that a probe's outcome amounts to. The same outcome gives the same status.
+fn status(
+    context: &Context,
+    connection: &Connection,
+    old: &ConnectionStatus,
+    found: &Result<Probe, VendorError>,
+    in_flight: usize,
+) -> ConnectionStatus {
+    let generation = connection.metadata.generation;
+    let now = context.clock.wall();
+    let (ok, reason, message) = match found {
+        Ok(probe) => (true, "Reachable", probe.message.clone()),
+        Err(error) => (false, error.reason(), error.message()),
+    };
+    let condition = |type_: &str, status: bool| {
+        let status = if status { "True" } else { "False" };
+        let before = old.conditions.iter().find(|c| c.type_ == type_ && c.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: message.clone(),
+            last_transition_time: before.and_then(|c| c.last_transition_time).or(Some(super::report::to_second(now))),
+            observed_generation: generation,
+        }
+    };
+    let mut conditions = vec![condition("Ready", ok)];
+    if let Err(error) = found {
+        // What passes by itself is being worked on; the rest waits for a person.
+        let passes = matches!(error.class(), Class::Transient | Class::Throttled { .. });
+        conditions.push(condition(if passes { "Reconciling" } else { "Stalled" }, true));
+    }
+    let life = SignedDuration::try_from(context.timing.reservation()).unwrap_or(SignedDuration::MAX);
+    ConnectionStatus {
+        observed_generation: generation,
+        conditions,
+        endpoint: Authority::from_url(&connection.spec.url).ok().map(|a| a.to_string()),
+        vendor: found
+            .as_ref()
+            .ok()
+            .map(|p| VendorInfo {
+                product: Some(p.product.to_owned()),
+                version: p.version.clone(),
+            })
+            .or_else(|| old.vendor.clone()),
+        in_flight: Some(i32::try_from(in_flight).unwrap_or(i32::MAX)),
+        reservations: old
+            .reservations
+            .iter()
+            .filter(|r| r.at.is_none_or(|at| now.duration_since(at) < life))
+            .cloned()
+            .collect(),
+    }
+}
+
+/// What of a Connection matters to its upgrades: whether it can be used, and whether it holds starts back. A change of its reservations
+/// or its in-flight count wakes nobody.
+pub fn matters(connection: &Connection) -> (Option<i64>, Option<String>, Option<bool>, Option<(String, String, Option<i64>)>) {
+    let hold = connection.annotations().get(crate::api::HOLD_ANNOTATION).cloned();
+    let ready = connection
+        .status
+        .as_ref()
+        .and_then(ready)
+        .map(|c| (c.status.clone(), c.reason.clone(), c.observed_generation));
+    (connection.metadata.generation, hold, connection.spec.suspend, ready)
+}
+
+/// Told of every event of the watch; wakes the Connection's upgrades when something changed that matters to them.
+#[derive(Default)]
+pub struct Gates(Mutex<HashMap<Who, String>>);
+
+impl Gates {
+    /// A Connection was applied.
+    pub fn applied(&self, context: &Context, connection: &Connection) {
+        let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
+        let now = format!("{:?} {:?}", connection.uid(), matters(connection));
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who, now.clone());
+        if before.as_ref() != Some(&now) {
+            wake_users(context, connection);
+        }
+    }
+
+    /// A Connection was deleted.
+    pub fn deleted(&self, context: &Context, connection: &Connection) {
+        let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&who);
+        context.clients.forget(&who);
+        context.probes.forget(&who);
+        wake_users(context, connection);
+    }
+}

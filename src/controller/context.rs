@@ -1,0 +1,187 @@
+//! What every controller of a process shares. Made once, in [`run`](super::run).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use kube::core::DeserializeGuard;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+use super::connection::Probes;
+use super::ledgers::Ledgers;
+use super::permit::Permits;
+use super::sights::Sights;
+use super::wakes::Wakes;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::Connection;
+use crate::clock::Clock;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::upgrade::facts::Refusal;
+use crate::upgrade::receipt::BootId;
+use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Timing;
+
+/// Shared by every controller.
+pub struct Context {
+    /// Reads, status writes and Events of resources.
+    pub kube: kube::Client,
+    /// All time.
+    pub clock: Clock,
+    /// The durations of the protocol.
+    pub timing: Timing,
+    /// This life of this process.
+    pub boot: BootId,
+    /// Whether this process leads.
+    pub leadership: Leadership,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Receipts, cached.
+    pub ledgers: Arc<Ledgers>,
+    /// Sights, shared.
+    pub sights: Arc<Sights>,
+    /// Wakes.
+    pub wakes: Arc<Wakes>,
+    /// Vendor clients.
+    pub clients: Clients,
+    /// What probes of Connections found.
+    pub probes: Probes,
+    /// The only maker of permits.
+    pub permits: Permits,
+    /// False: no start at all; runs are followed.
+    pub starts_enabled: bool,
+    /// Events.
+    pub recorder: Recorder,
+    /// Starts, looks and notes under way; joined at shutdown.
+    pub tasks: TaskTracker,
+    /// Targets that each resource (by uid) is preparing.
+    pub starting: Starting,
+    /// Caches, by watched namespace.
+    pub scopes: Vec<Scope>,
+}
+
+/// The caches of one watched namespace, or of all of them.
+pub struct Scope {
+    /// The namespace; `None` for all.
+    pub namespace: Option<String>,
+    /// Connections.
+    pub connections: Store<DeserializeGuard<Connection>>,
+    /// Cancelled once all Connections are in the cache. The store's own `wait_until_ready` keeps only the waker of whoever polled last
+    /// (kube 5.0), and its controller waits there already: a second task would sleep for ever.
+    pub connections_known: CancellationToken,
+    /// Batches.
+    pub batches: Store<DeserializeGuard<ClusterUpgradeBatch>>,
+}
+
+impl Context {
+    fn scope(&self, namespace: &str) -> Option<&Scope> {
+        self.scopes.iter().find(|s| s.namespace.as_deref().is_none_or(|n| n == namespace))
+    }
+
+    /// Whether this process serves a namespace.
+    pub fn serves(&self, namespace: &str) -> bool {
+        self.scope(namespace).is_some()
+    }
+
+    /// A Connection, as cached; `None` also for one that cannot be read.
+    pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<Connection>> {
+        let found = self.scope(namespace)?.connections.get(&ObjectRef::new(name).within(namespace))?;
+        found.0.as_ref().ok().cloned().map(Arc::new)
+    }
+
+    /// Connections of a namespace that can be read.
+    pub fn connections_in(&self, namespace: &str) -> Vec<Connection> {
+        let Some(scope) = self.scope(namespace) else { return Vec::new() };
+        let all = scope.connections.state().into_iter();
+        all.filter_map(|c| {
+            c.0.as_ref()
+                .ok()
+                .filter(|c| c.metadata.namespace.as_deref() == Some(namespace))
+                .cloned()
+        })
+        .collect()
+    }
+
+    /// Batches of a namespace that can be read.
+    pub fn batches_in(&self, namespace: &str) -> Vec<ClusterUpgradeBatch> {
+        let Some(scope) = self.scope(namespace) else { return Vec::new() };
+        let all = scope.batches.state().into_iter();
+        all.filter_map(|b| {
+            b.0.as_ref()
+                .ok()
+                .filter(|b| b.metadata.namespace.as_deref() == Some(namespace))
+                .cloned()
+        })
+        .collect()
+    }
+}
+
+/// What each resource is preparing: from the decision to start until its receipt is written, or not; and what became of the last try.
+#[derive(Clone, Default)]
+pub struct Starting(Arc<Mutex<Tries>>);
+
+#[derive(Default)]
+struct Tries {
+    now: HashMap<String, TargetKey>,
+    refused: HashMap<String, Refusal>,
+}
+
+impl Starting {
+    /// The target that a resource is preparing.
+    pub fn of(&self, uid: &str) -> Option<TargetKey> {
+        self.tries().now.get(uid).cloned()
+    }
+
+    /// The last try of a resource, if it came to no receipt.
+    pub fn refusal(&self, uid: &str) -> Option<Refusal> {
+        self.tries().refused.get(uid).cloned()
+    }
+
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims the one place of a resource; `None` when it is taken.
+    pub fn begin(&self, uid: &str, key: &TargetKey) -> Option<Preparing> {
+        let mut tries = self.tries();
+        if tries.now.contains_key(uid) {
+            return None;
+        }
+        tries.now.insert(uid.to_owned(), key.clone());
+        Some(Preparing {
+            all: self.clone(),
+            uid: uid.to_owned(),
+        })
+    }
+}
+
+/// The one place of a resource; free again when this is dropped.
+pub struct Preparing {
+    all: Starting,
+    uid: String,
+}
+
+impl Preparing {
+    /// The receipt is written: the place is free, and nothing was refused.
+    pub fn done(self) {
+        self.all.tries().refused.remove(&self.uid);
+    }
+
+    /// No receipt came about.
+    pub fn refused(self, refusal: Refusal) {
+        self.all.tries().refused.insert(self.uid.clone(), refusal);
+    }
+}
+
+impl Drop for Preparing {
+    fn drop(&mut self) {
+        self.all.tries().now.remove(&self.uid);
+    }
+}

@@ -1,0 +1,305 @@
+//! The cache of all receipts, by target. It may delay a start, never allow one: [`permit`](super::permit) reads live.
+//!
+//! One task feeds it from a watch. Whoever gathers facts says which targets it cares for, and is woken when a receipt of one changes.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::Client;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher;
+use kube::runtime::watcher::Event;
+
+use super::receipts;
+use super::wakes::Wakes;
+use super::wakes::Who;
+use crate::api::UpgradeReceipt;
+use crate::upgrade::ledger::Damaged;
+use crate::upgrade::ledger::Ledger;
+use crate::upgrade::memory::Memory;
+use crate::upgrade::memory::Seen;
+use crate::upgrade::receipt::Receipt;
+use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
+use crate::upgrade::timing::Timing;
+
+/// All receipts this process knows of, and when it first saw their facts.
+#[derive(Default)]
+pub struct Ledgers(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    by_hash: HashMap<String, BTreeMap<String, Entry>>,
+    /// What a relist has brought so far; replaces everything when it is done.
+    relist: Option<HashMap<String, BTreeMap<String, Entry>>>,
+    interested: HashMap<String, HashSet<Who>>,
+    memory: Memory,
+    followed: HashMap<String, Mono>,
+}
+
+#[derive(Clone)]
+enum Entry {
+    Read(Arc<Receipt>),
+    /// The API server holds it, but this version cannot read it at all.
+    Unreadable(String),
+}
+
+/// An open receipt and when a reconcile last followed it.
+#[derive(Clone, Debug)]
+pub struct OpenReceipt {
+    /// The receipt.
+    pub receipt: Arc<Receipt>,
+    /// When a reconcile of a resource last followed it; `None` if none has in this process's life.
+    pub followed: Option<Mono>,
+}
+
+/// How many receipts are open and unresolved, by the slug of the vendor.
+pub type OpenCounts = BTreeMap<&'static str, (u32, u32)>;
+
+impl Ledgers {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves plain maps behind: they are still what the watch said.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches receipts for ever; `synced` runs once the first list is in.
+    pub async fn feed(&self, client: Client, wakes: &Wakes, synced: impl FnOnce()) {
+        let api: Api<DeserializeGuard<UpgradeReceipt>> = Api::all(client);
+        let mut events = watcher(api, watcher::Config::default().any_semantic()).default_backoff().boxed();
+        let mut synced = Some(synced);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    let done = matches!(event, Event::InitDone);
+                    for who in self.take(event) {
+                        wakes.wake(&who);
+                    }
+                    if let (true, Some(synced)) = (done, synced.take_if(|_| done)) {
+                        synced();
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the watch of receipts broke; it starts again"),
+            }
+        }
+    }
+
+    /// Takes one event in and says who is to be woken.
+    fn take(&self, event: Event<DeserializeGuard<UpgradeReceipt>>) -> Vec<Who> {
+        let mut inner = self.inner();
+        let hash = match event {
+            Event::Init => {
+                inner.relist = Some(HashMap::new());
+                return Vec::new();
+            }
+            Event::InitApply(object) => {
+                let (hash, name, entry) = entry(&object);
+                inner.relist.get_or_insert_default().entry(hash).or_default().insert(name, entry);
+                return Vec::new();
+            }
+            Event::InitDone => {
+                inner.by_hash = inner.relist.take().unwrap_or_default();
+                return inner.interested.values().flatten().cloned().collect();
+            }
+            Event::Apply(object) => {
+                let (hash, name, entry) = entry(&object);
+                inner.by_hash.entry(hash.clone()).or_default().insert(name, entry);
+                hash
+            }
+            Event::Delete(object) => {
+                let (hash, name, _) = entry(&object);
+                if let Some(of_target) = inner.by_hash.get_mut(&hash) {
+                    of_target.remove(&name);
+                }
+                hash
+            }
+        };
+        let mut woken: Vec<Who> = inner.interested.get(&hash).into_iter().flatten().cloned().collect();
+        woken.extend(
+            inner
+                .by_hash
+                .get(&hash)
+                .into_iter()
+                .flat_map(|l| l.values())
+                .next_back()
+                .and_then(Entry::connection),
+        );
+        woken
+    }
+
+    /// Puts a receipt that was read or written live into the cache, unless the watch has brought newer facts.
+    pub fn learn(&self, object: &UpgradeReceipt) {
+        let receipt = Arc::new(receipts::read(object));
+        let mut inner = self.inner();
+        let of_target = inner.by_hash.entry(object.spec.claim.target_hash.clone()).or_default();
+        let newer = match of_target.get(&receipt.name) {
+            // Facts are write-once: whichever knows more of them is newer.
+            Some(Entry::Read(known)) => facts(&receipt) > facts(known),
+            Some(Entry::Unreadable(_)) => false,
+            None => true,
+        };
+        if newer {
+            of_target.insert(receipt.name.clone(), Entry::Read(receipt));
+        }
+    }
+
+    /// The ledger of a target, as cached.
+    pub fn ledger(&self, key: &TargetKey) -> Result<Ledger, Damaged> {
+        let inner = self.inner();
+        let mut read = Vec::new();
+        for entry in inner.by_hash.get(&key.hash()).into_iter().flat_map(|l| l.values()) {
+            match entry {
+                Entry::Read(receipt) => read.push(receipt.as_ref().clone()),
+                Entry::Unreadable(name) => {
+                    return Err(Damaged::ForeignKey {
+                        name: name.clone(),
+                        expected: key.canonical(),
+                        found: "something this version of Windlass cannot read".to_owned(),
+                    });
+                }
+            }
+        }
+        Ledger::read(key, read)
+    }
+
+    /// First-seen times of a receipt's facts; takes note of them at the first call.
+    pub fn seen(&self, receipt: &Receipt, now: Mono, timing: &Timing) -> Seen {
+        self.inner().memory.look(receipt, now, timing)
+    }
+
+    /// `who` cares for these targets, and for no others.
+    pub fn care(&self, who: &Who, keys: &[TargetKey]) {
+        let mut inner = self.inner();
+        let hashes: HashSet<String> = keys.iter().map(TargetKey::hash).collect();
+        for (hash, interested) in &mut inner.interested {
+            if !hashes.contains(hash) {
+                interested.remove(who);
+            }
+        }
+        inner.interested.retain(|_, interested| !interested.is_empty());
+        for hash in hashes {
+            inner.interested.entry(hash).or_default().insert(who.clone());
+        }
+    }
+
+    /// A reconcile follows this open receipt: the sweep need not.
+    pub fn follow(&self, receipt: &str, now: Mono) {
+        self.inner().followed.insert(receipt.to_owned(), now);
+    }
+
+    /// Every open receipt. Forgets what is only needed while one is open.
+    pub fn open(&self) -> Vec<OpenReceipt> {
+        let mut inner = self.inner();
+        let open: Vec<Arc<Receipt>> = inner
+            .by_hash
+            .values()
+            .flat_map(|l| l.values())
+            .filter_map(Entry::open)
+            .cloned()
+            .collect();
+        let names: HashSet<&str> = open.iter().map(|r| r.name.as_str()).collect();
+        inner.memory.keep_only(|name| names.contains(name));
+        inner.followed.retain(|name, _| names.contains(name.as_str()));
+        let followed = |r: &Arc<Receipt>| inner.followed.get(&r.name).copied();
+        open.iter()
+            .map(|r| OpenReceipt {
+                receipt: Arc::clone(r),
+                followed: followed(r),
+            })
+            .collect()
+    }
+
+    /// The target of the newest receipt that was written through a Connection for an object.
+    pub fn target_of(&self, namespace: &str, connection: &str, object: &str) -> Option<TargetKey> {
+        let inner = self.inner();
+        let through = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.connection == connection;
+        let receipts = inner
+            .by_hash
+            .values()
+            .flat_map(|l| l.values())
+            .filter_map(Entry::receipt)
+            .filter(through);
+        let keys = receipts.filter_map(|r| TargetKey::parse(&r.target).filter(|k| k.object == object).map(|k| (r.created, k)));
+        keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
+    }
+
+    /// Open receipts that were written through a Connection.
+    pub fn open_through(&self, namespace: &str, connection: &str) -> usize {
+        let inner = self.inner();
+        let open = inner.by_hash.values().filter_map(|l| l.values().next_back().and_then(Entry::open));
+        open.filter(|r| r.run.namespace == namespace && r.connection == connection).count()
+    }
+
+    /// Open receipts that a resource asked for.
+    pub fn open_of(&self, namespace: &str, kind: &str, name: &str) -> Vec<Arc<Receipt>> {
+        let inner = self.inner();
+        let asked_by = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.requested_by.kind == kind && r.requested_by.name == name;
+        inner
+            .by_hash
+            .values()
+            .filter_map(|l| l.values().next_back().and_then(Entry::open))
+            .filter(asked_by)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Entry {
+    fn receipt(&self) -> Option<&Arc<Receipt>> {
+        match self {
+            Entry::Read(receipt) => Some(receipt),
+            Entry::Unreadable(_) => None,
+        }
+    }
+
+    fn open(&self) -> Option<&Arc<Receipt>> {
+        match self {
+            Entry::Read(receipt) if receipt.open() => Some(receipt),
+            _ => None,
+        }
+    }
+
+    fn connection(&self) -> Option<Who> {
+        match self {
+            Entry::Read(receipt) => Some(Who::connection(&receipt.run.namespace, &receipt.connection)),
+            Entry::Unreadable(_) => None,
+        }
+    }
+}
+
+fn facts(receipt: &Receipt) -> usize {
+    [
+        receipt.answer.is_some(),
+        receipt.adopted.is_some(),
+        receipt.end.is_some(),
+        receipt.resolution.is_some(),
+    ]
+    .into_iter()
+    .filter(|f| *f)
+    .count()
+}
+
+fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, String, Entry) {
+    let name = object.name_any();
+    match &object.0 {
+        Ok(receipt) => (
+            receipt.spec.claim.target_hash.clone(),
+            name,
+            Entry::Read(Arc::new(receipts::read(receipt))),
+        ),
+        Err(error) => {
+            tracing::error!(receipt = %name, %error, "a receipt cannot be read; its target is blocked");
+            // `<type>-<hash>-<seq>`: the name alone says whose ledger it is in.
+            let hash = name.split('-').nth(1).unwrap_or_default().to_owned();
+            (hash, name.clone(), Entry::Unreadable(name))
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Making permits and recording what came of them: steps 4 to 7 of one start (protocol, section 2).
+//!
+//! Everything here goes through the ledger client, which never retries by itself: kube's default repeats a POST on 429, 503 and 504.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use kube::Api;
+use kube::Client;
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
+use kube::api::PostParams;
+use serde_json::json;
+
+use super::Deadline;
+use super::Order;
+use super::Sent;
+use super::StartPermit;
+use super::reserve;
+use super::reserve::Live;
+use super::reserve::Reserved;
+use super::store;
+use super::store::Slot;
+use super::store::Stored;
+use crate::api::Connection;
+use crate::api::LEDGER_FINALIZER;
+use crate::api::UpgradeReceipt;
+use crate::api::upgrade_receipt::Claim;
+use crate::api::upgrade_receipt::ClaimedRun;
+use crate::api::upgrade_receipt::RequestedBy;
+use crate::api::upgrade_receipt::UpgradeReceiptSpec;
+use crate::clock::Clock;
+use crate::controller::receipts;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::metrics::StartOutcome;
+use crate::upgrade::decision::Effect;
+use crate::upgrade::decision::Fact;
+use crate::upgrade::decision::What;
+use crate::upgrade::receipt::Answer;
+use crate::upgrade::receipt::BootId;
+use crate::upgrade::receipt::EndKind;
+use crate::upgrade::sight::Sight;
+use crate::upgrade::timing::Timing;
+
+/// Why no permit came about. Nothing was sent, and nothing is lost: the resource decides again.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Somebody changed the Connection between our read and our write.
+    #[error("another start took a slot of this Connection at the same time")]
+    SlotContended,
+    /// Somebody else appended this receipt: they hold the target.
+    #[error("receipt {0} was appended by somebody else")]
+    LostTheRace(String),
+    /// The time that the vendor sight allowed was over before the receipt was there.
+    #[error("the permit's time was over before its receipt was written")]
+    TooLate,
+    /// The API server's clock and ours differ too much to keep a window.
+    #[error("the API server's clock and ours differ by {0:?}")]
+    ClockSkew(SignedDuration),
+    /// No longer the leader.
+    #[error("leadership was lost")]
+    NotLeader,
+    /// This process is shutting down.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The API server refused, or could not be reached.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+/// What a receipt is to say besides what was decided.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What was decided, on the sight below.
+    pub effect: Effect,
+    /// The fresh look that allowed it; its age is the permit's.
+    pub sight: Sight,
+    /// Name of the Connection.
+    pub connection: String,
+    /// Who asks.
+    pub requested_by: RequestedBy,
+    /// The request, redacted, for people.
+    pub request: String,
+    /// What is sent.
+    pub order: Order,
+}
+
+/// The only maker of permits in a process.
+pub struct Permits {
+    ledger: Client,
+    clock: Clock,
+    timing: Timing,
+    boot: BootId,
+    metrics: Metrics,
+    /// Receipts this process tried to append. What it holds and never claimed it may withdraw; what it claimed it may not.
+    known: Mutex<BTreeSet<String>>,
+    stopping: tokio_util::sync::CancellationToken,
+}
+
+impl Permits {
+    /// `ledger` must not retry by itself. Once `stopping` is cancelled no permit is granted any more.
+    pub fn new(
+        ledger: Client,
+        clock: Clock,
+        timing: Timing,
+        boot: BootId,
+        metrics: Metrics,
+        stopping: tokio_util::sync::CancellationToken,
+    ) -> Permits {
+        Permits {
+            ledger,
+            clock,
+            timing,
+            boot,
+            metrics,
+            known: Mutex::default(),
+            stopping,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn receipts(&self) -> Api<UpgradeReceipt> {
+        Api::all(self.ledger.clone())
+    }
+
+    /// This process appended that receipt, or is appending it: its start may be under way here.
+    pub fn knows(&self, receipt: &str) -> bool {
+        self.known().contains(receipt)
+    }
+
+    /// Step 4: takes a slot on the Connection that was just read.
+    pub async fn reserve(&self, connection: &Live<Connection>, plan: &Plan) -> Result<Reserved, Refused> {
+        let by = format!(
+            "{}/{}/{}",
+            plan.effect.run.namespace, plan.requested_by.kind, plan.requested_by.name
+        );
+        let api = Api::namespaced(self.ledger.clone(), &plan.effect.run.namespace);
+        let wall = self.clock.wall();
+        reserve::reserve(&api, connection, &plan.effect.key, plan.effect.seq, &by, wall, &self.timing).await
+    }
+
+    /// Step 5: appends the receipt. The permit that comes back can start one thing once.
+    pub async fn append(&self, reserved: Reserved, plan: &Plan, leadership: &Leadership) -> Result<(StartPermit, UpgradeReceipt), Refused> {
+        let name = plan.effect.key.receipt_name(plan.effect.seq);
+        debug_assert_eq!(reserved.receipt, name, "a reservation is for one receipt");
+        if self.stopping.is_cancelled() {
+            return Err(Refused::ShuttingDown);
+        }
+        if !leadership.held() {
+            return Err(Refused::NotLeader);
+        }
+        let deadline = self.deadline(&plan.sight);
+        if !self.known().insert(name.clone()) {
+            return Err(Refused::LostTheRace(name));
+        }
+        let created = self.create(&name, plan, deadline).await;
+        let receipt = match created {
+            Ok(receipt) => receipt,
+            Err(refused) => {
+                // Not claimed: should the create have come through after all, it is ours to withdraw.
+                self.known().remove(&name);
+                return Err(refused);
+            }
+        };
+        let permit = StartPermit {
+            receipt: name,
+            target: plan.effect.key.clone(),
+            order: plan.order.clone(),
+            deadline,
+            leadership: leadership.clone(),
+            clock: self.clock.clone(),
+            spent: false,
+        };
+        let skew = self.skew(&receipt);
+        if skew.unsigned_abs() > self.timing.clock_skew {
+            self.withdraw(permit, &format!("the API server's clock and ours differ by {skew:?}"))
+                .await;
+            return Err(Refused::ClockSkew(skew));
+        }
+        Ok((permit, receipt))
+    }
+
+    /// Writes a receipt that never is a permit.
+    pub async fn note(&self, plan: &Plan) -> Result<UpgradeReceipt, Refused> {
+        let name = plan.effect.key.receipt_name(plan.effect.seq);
+        self.create(&name, plan, self.deadline(&plan.sight)).await
+    }
+
+    /// A permit's life starts when the look that allowed it was asked, and keeps the time that a connection may take in reserve.
+    fn deadline(&self, sight: &Sight) -> Deadline {
+        let life = self.timing.ttl.saturating_sub(self.timing.connect_timeout);
+        let wall = SignedDuration::try_from(life).ok().and_then(|life| sight.at.checked_add(life).ok());
+        Deadline {
+            mono: sight.asked.plus(life),
+            wall: wall.unwrap_or(Timestamp::MIN),
+        }
+    }
+
+    /// The creation time is the API server's clock.
+    fn skew(&self, receipt: &UpgradeReceipt) -> SignedDuration {
+        receipt
+            .creation_timestamp()
+            .map_or(SignedDuration::ZERO, |t| self.clock.wall().duration_since(t.0))
+    }
+
+    /// Creates the receipt; an answer that does not tell is settled by reading. Ours means: our boot id is in it.
+    async fn create(&self, name: &str, plan: &Plan, deadline: Deadline) -> Result<UpgradeReceipt, Refused> {
+        let object = self.object(name, plan);
+        let api = self.receipts();
+        loop {
+            if self.clock.mono() >= deadline.mono || self.clock.wall() >= deadline.wall {
+                return Err(Refused::TooLate);
+            }
+            let error = match api.create(&PostParams::default(), &object).await {
+                Ok(receipt) => return Ok(receipt),
+                Err(error) => error,
+            };
+            // Refused for what it says, or for who we are: reading would tell nothing new.
+            if matches!(&error, kube::Error::Api(status) if (400..500).contains(&status.code) && !matches!(status.code, 408 | 409 | 429)) {
+                return Err(Refused::Api(error));
+            }
+            match api.get_opt(name).await {
+                Ok(Some(found)) if found.spec.claim == object.spec.claim => return Ok(found),
+                Ok(Some(_)) => return Err(Refused::LostTheRace(name.to_owned())),
+                Ok(None) => tracing::warn!(receipt = name, %error, "appending is not settled: not there; the same create goes out again"),
+                Err(read) => tracing::warn!(receipt = name, %error, %read, "appending is not settled; reading again"),
+            }
+            self.clock.sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    fn object(&self, name: &str, plan: &Plan) -> UpgradeReceipt {
+        let effect = &plan.effect;
+        let (holder, note, request) = match &effect.what {
+            What::Start => (Some(self.boot.0.clone()), None, Some(plan.request.clone())),
+            What::Note(note) => (None, Some(note.word().to_owned()), None),
+        };
+        let claim = Claim {
+            target: effect.key.canonical(),
+            target_hash: effect.key.hash(),
+            sequence: i32::try_from(effect.seq).unwrap_or(i32::MAX),
+            run: ClaimedRun {
+                namespace: effect.run.namespace.clone(),
+                version: effect.run.version.clone(),
+                run_key: effect.run.run_key.clone(),
+            },
+            connection: plan.connection.clone(),
+            before: serde_json::to_string(&effect.before).unwrap_or_default(),
+            request,
+            options: Some(effect.options.canonical()),
+            holder,
+            requested_by: plan.requested_by.clone(),
+            note,
+        };
+        UpgradeReceipt {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),
+                ..ObjectMeta::default()
+            },
+            spec: UpgradeReceiptSpec { claim, resolution: None },
+            status: None,
+        }
+    }
+
+    /// Gives a permit back unused: nothing was sent. Returns when that is stored.
+    pub async fn withdraw(&self, mut permit: StartPermit, why: &str) -> Option<UpgradeReceipt> {
+        permit.spent = true;
+        let name = permit.receipt.clone();
+        drop(permit);
+        tracing::info!(receipt = %name, why, "permit withdrawn; nothing was sent");
+        self.metrics
+            .started(crate::upgrade::target::VendorType::VCenter.slug(), StartOutcome::Withdrawn);
+        let fact = Fact::End {
+            kind: EndKind::Withdrawn,
+            how: format!("nothing was sent: {why}"),
+        };
+        let fact = receipts::fact_json(&fact, self.clock.wall());
+        settled(store::store(&self.receipts(), &self.clock, &name, Slot::End, &fact).await, &name)
+    }
+
+    /// Step 7: stores the answer. Returns only when it is stored.
+    pub async fn record(&self, mut sent: Sent) -> Option<UpgradeReceipt> {
+        let name = sent.receipt.clone();
+        tracing::info!(receipt = %name, target = %sent.target, answer = ?sent.answer, "the vendor answered a start");
+        self.metrics.started(sent.target.vendor.slug(), outcome(&sent.answer));
+        let fact = json!({"answer": receipts::answer_json(&sent.answer, self.clock.wall())});
+        let stored = store::store(&self.receipts(), &self.clock, &name, Slot::Answer, &fact).await;
+        sent.recorded = true;
+        let receipt = settled(stored, &name)?;
+        let ended = receipts::read(&receipt).end.map(|e| e.kind);
+        if matches!(ended, Some(EndKind::NotTaken | EndKind::Withdrawn)) && matches!(sent.answer, Answer::Accepted { .. }) {
+            self.metrics.contradiction();
+            tracing::error!(receipt = %name, "the vendor accepted a start that had been concluded not taken");
+        }
+        Some(receipt)
+    }
+
+    /// Writes a conclusion from evidence. One try: the next decision comes to the same.
+    pub async fn conclude(&self, receipt: &str, fact: &Fact) -> Result<UpgradeReceipt, Refused> {
+        let slot = match fact {
+            Fact::Adopted { .. } => Slot::Adopted,
+            Fact::End { .. } => Slot::End,
+        };
+        let json = receipts::fact_json(fact, self.clock.wall());
+        match store::store_once(&self.receipts(), receipt, slot, &json).await {
+            Stored::Now(stored) | Stored::Before(stored) => Ok(*stored),
+            Stored::Gone => Err(Refused::LostTheRace(receipt.to_owned())),
+            Stored::Failed(error) => Err(Refused::Api(error)),
+        }
+    }
+}
+
+fn settled(stored: Stored, name: &str) -> Option<UpgradeReceipt> {
+    match stored {
+        Stored::Now(receipt) => Some(*receipt),
+        Stored::Before(receipt) => {
+            tracing::error!(receipt = name, "this fact was already there; the first one stays");
+            Some(*receipt)
+        }
+        Stored::Gone => {
+            tracing::error!(receipt = name, "the receipt is gone: somebody removed its finalizer by hand");
+            None
+        }
+        Stored::Failed(error) => {
+            tracing::error!(receipt = name, %error, "a fact could not be stored");
+            None
+        }
+    }
+}
+
+fn outcome(answer: &Answer) -> StartOutcome {
+    match answer {
+        Answer::Accepted { .. } => StartOutcome::Accepted,
+        Answer::Rejected { .. } => StartOutcome::Rejected,
+        Answer::NotTaken { .. } => StartOutcome::NotTaken,
+        Answer::Lost { .. } => StartOutcome::InDoubt,
+    }
+}

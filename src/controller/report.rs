@@ -1,0 +1,235 @@
+//! From a decision to the status that people see, and the Events on the way.
+//!
+//! [`status`] is pure: the same decision on the same old status gives the same new status, byte for byte, so that nothing is written
+//! when nothing changed. [`report`] writes it as a compare-and-swap.
+
+use jiff::Timestamp;
+use kube::Api;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::runtime::events::Event;
+use kube::runtime::events::EventType;
+use serde_json::Value;
+use serde_json::json;
+
+use super::context::Context;
+use super::patch;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
+use crate::api::cluster_upgrade_batch::Counts;
+use crate::api::common::Blocker;
+use crate::api::common::Condition;
+use crate::api::common::TargetStatus;
+use crate::upgrade::decision::Decision;
+use crate::upgrade::decision::Row;
+use crate::upgrade::reason::State;
+
+/// Longest note of an Event that the API server takes is 1 KiB.
+const NOTE: usize = 1000;
+
+/// Longest message in a status: a table's cell, not a log.
+const MESSAGE: usize = 1024;
+
+/// Writes the status if it differs, and an Event for each change. `Ok(false)`: nothing to write.
+pub async fn report(context: &Context, batch: &ClusterUpgradeBatch, decision: &Decision) -> Result<bool, kube::Error> {
+    let old = batch.status.clone().unwrap_or_default();
+    let new = status(batch.metadata.generation.unwrap_or_default(), &old, decision, context.clock.wall());
+    let as_json = |s: &ClusterUpgradeBatchStatus| serde_json::to_value(s).unwrap_or(Value::Null);
+    let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
+        return Ok(false);
+    };
+    let api: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &batch.namespace().unwrap_or_default());
+    let patch = json!({"metadata": {"resourceVersion": batch.resource_version()}, "status": change});
+    api.patch_status(&batch.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
+    context.metrics.status_written(super::gather::BATCH);
+    let reference = batch.object_ref(&());
+    for event in events(&old, &new) {
+        tracing::info!(
+            kind = super::gather::BATCH,
+            namespace = batch.namespace().unwrap_or_default(),
+            name = batch.name_any(),
+            generation = batch.metadata.generation,
+            state_to = new.state.as_deref(),
+            because = event.reason,
+            note = event.note.as_deref(),
+            "transition"
+        );
+        // An Event that is lost costs a line in `kubectl describe`, nothing else.
+        if let Err(error) = context.recorder.publish(&event, &reference).await {
+            tracing::warn!(%error, "an Event could not be published");
+        }
+    }
+    Ok(true)
+}
+
+/// The status that a decision amounts to.
+pub fn status(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decision, now: Timestamp) -> ClusterUpgradeBatchStatus {
+    let summary = &decision.summary;
+    let rows: Vec<TargetStatus> = decision.rows.iter().map(|row| target(row, old)).collect();
+    let wished: Vec<&Row> = decision.rows.iter().filter(|r| !r.removed).collect();
+    let count = |state: &[State]| i32::try_from(wished.iter().filter(|r| state.contains(&r.state)).count()).unwrap_or(i32::MAX);
+    let (total, success) = (i32::try_from(wished.len()).unwrap_or(i32::MAX), count(&[State::Success]));
+    let over = decision.wake.is_none();
+    ClusterUpgradeBatchStatus {
+        observed_generation: Some(generation),
+        state: Some(summary.state.word().to_owned()),
+        done: Some(format!("{success}/{total}")),
+        counts: Some(Counts {
+            total,
+            success,
+            running: count(&[State::Started, State::Running]),
+            failed: count(&[State::Failed]),
+            rejected: count(&[State::Rejected]),
+            cancelled: count(&[State::Cancelled]),
+            unknown: count(&[State::Unknown]),
+            pending: count(&[State::Pending]),
+        }),
+        waiting_for: summary.waiting_for.map(|r| r.word().to_owned()),
+        message: Some(bounded(&summary.message, MESSAGE)),
+        next_action_at: summary.next_action_at.map(to_second),
+        started_at: decision.rows.iter().filter_map(|r| r.started_at).min(),
+        completed_at: if over {
+            decision.rows.iter().filter_map(|r| r.completed_at).max()
+        } else {
+            None
+        },
+        blockers: decision
+            .blockers
+            .iter()
+            .map(|b| Blocker {
+                reason: b.reason.word().to_owned(),
+                message: bounded(&b.message, MESSAGE),
+                until: b.until.map(to_second),
+            })
+            .collect(),
+        conditions: conditions(generation, old, decision, now),
+        targets: rows,
+    }
+}
+
+fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
+    let before = old.targets.iter().find(|t| t.name == row.name);
+    // What a target that came to its end looked like is not asked again after a restart: what was shown stays.
+    let kept = |now: &Option<String>, then: fn(&TargetStatus) -> Option<String>| now.clone().or_else(|| before.and_then(then));
+    TargetStatus {
+        name: row.name.clone(),
+        display_name: kept(&row.display_name, |t| t.display_name.clone()),
+        state: Some(row.state.word().to_owned()),
+        reason: Some(row.reason.word().to_owned()),
+        message: row.message.as_ref().map(|m| bounded(m, MESSAGE)),
+        current_version: kept(&row.current_version, |t| t.current_version.clone()),
+        desired_version: Some(row.desired_version.clone()).filter(|v| !v.is_empty()),
+        progress: row.progress,
+        started_at: row.started_at,
+        completed_at: row.completed_at,
+        receipt: row.receipt.clone(),
+        job: row.job.clone(),
+        removed: row.removed,
+    }
+}
+
+/// Ready always; Reconciling and Stalled only while True, and never both (kstatus takes whichever comes first).
+fn conditions(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decision, now: Timestamp) -> Vec<Condition> {
+    let summary = &decision.summary;
+    let condition = |type_: &str, status: bool| {
+        let status = if status { "True" } else { "False" };
+        let before = old.conditions.iter().find(|c| c.type_ == type_ && c.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: summary.reason.word().to_owned(),
+            message: bounded(&summary.message, MESSAGE),
+            last_transition_time: Some(before.and_then(|c| c.last_transition_time).unwrap_or_else(|| to_second(now))),
+            observed_generation: Some(generation),
+        }
+    };
+    let mut out = vec![condition("Ready", summary.ready())];
+    if summary.stalled {
+        out.push(condition("Stalled", true));
+    } else if summary.reconciling() {
+        out.push(condition("Reconciling", true));
+    }
+    if summary.overdue {
+        out.push(condition("Overdue", true));
+    }
+    out
+}
+
+/// One Event for each target whose state or reason changed, and one for each change of what the whole waits for.
+fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> Vec<Event> {
+    let mut out = Vec::new();
+    for row in &new.targets {
+        let before = old.targets.iter().find(|t| t.name == row.name);
+        if before.is_some_and(|b| b.state == row.state && b.reason == row.reason) {
+            continue;
+        }
+        let Some((reason, warning)) = event_of(row) else { continue };
+        let name = row.display_name.as_ref().unwrap_or(&row.name);
+        let note = format!("{name}: {}", row.message.as_deref().or(row.state.as_deref()).unwrap_or_default());
+        out.push(event(reason, &row.name, note, warning));
+    }
+    if new.waiting_for.is_some() && new.waiting_for != old.waiting_for {
+        let waiting = new.waiting_for.clone().unwrap_or_default();
+        let reason = match waiting.as_str() {
+            "Held" | "NeedsResolution" | "StartInDoubt" | "EditQueued" => waiting.as_str(),
+            _ => "Waiting",
+        };
+        let warning = matches!(reason, "NeedsResolution" | "StartInDoubt");
+        out.push(event(reason, &waiting, new.message.clone().unwrap_or_default(), warning));
+    }
+    if old.waiting_for.as_deref() == Some("Held") && new.waiting_for.as_deref() != Some("Held") {
+        out.push(event("Released", "Released", "the hold annotation is gone".to_owned(), false));
+    }
+    if new.state != old.state && matches!(new.state.as_deref(), Some("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) {
+        let state = new.state.clone().unwrap_or_default();
+        let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
+        out.push(event(reason, &state, new.message.clone().unwrap_or_default(), state != "SUCCESS"));
+    }
+    out
+}
+
+/// Reason of the Event that a row's new state is, and whether it is a warning.
+fn event_of(row: &TargetStatus) -> Option<(&'static str, bool)> {
+    Some(match (row.state.as_deref()?, row.reason.as_deref()?) {
+        ("PENDING", "Starting") => ("PermitIssued", false),
+        ("STARTED", _) => ("Started", false),
+        ("RUNNING", "OutOfSight") => ("OutOfSight", false),
+        ("RUNNING", "Overdue") => ("Overdue", true),
+        ("RUNNING", _) => ("Progress", false),
+        ("SUCCESS", "AlreadyAtVersion") => ("AlreadyAtVersion", false),
+        ("SUCCESS", _) => ("Succeeded", false),
+        ("REJECTED", "WouldDowngrade") => ("WouldDowngrade", true),
+        ("REJECTED", "IdentityMismatch") => ("IdentityMismatch", true),
+        ("REJECTED", _) => ("Rejected", true),
+        ("FAILED", _) => ("Failed", true),
+        ("CANCELLED", _) => ("Cancelled", true),
+        ("UNKNOWN", "StartInDoubt") => ("StartInDoubt", true),
+        ("UNKNOWN", _) => ("NeedsResolution", true),
+        _ => return None,
+    })
+}
+
+fn event(reason: &str, action: &str, note: String, warning: bool) -> Event {
+    Event {
+        type_: if warning { EventType::Warning } else { EventType::Normal },
+        reason: reason.to_owned(),
+        note: Some(bounded(&note, NOTE)),
+        // The recorder folds Events that differ in their note only: the action keeps two targets' Events apart.
+        action: bounded(action, 128),
+        secondary: None,
+    }
+}
+
+/// At most `longest` bytes, cut between characters.
+fn bounded(text: &str, longest: usize) -> String {
+    text.get(..text.floor_char_boundary(longest)).unwrap_or_default().to_owned()
+}
+
+/// Kubernetes times have no fractions of a second; rounded up, so that what is shown is never before what happens.
+pub fn to_second(at: Timestamp) -> Timestamp {
+    let up = i64::from(at.subsec_nanosecond() > 0);
+    Timestamp::from_second(at.as_second() + up).unwrap_or(at)
+}

@@ -1,0 +1,288 @@
+//! Puts a process together: clients, caches, lease, controllers, endpoints; and takes it apart in the right order.
+//!
+//! On SIGTERM no permit is granted any more, the controllers finish what they do, starts that are under way are joined and recorded,
+//! sessions are logged out, and only then is the lease given back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use kube::Config;
+use kube::runtime::events::Recorder;
+use kube::runtime::events::Reporter;
+use kube::runtime::reflector;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+use super::connection::Probes;
+use super::context::Context;
+use super::context::Scope;
+use super::context::Starting;
+use super::ledgers::Ledgers;
+use super::permit::Permits;
+use super::sights::Sights;
+use super::streams;
+use super::sweep;
+use super::wakes::Wakes;
+use crate::clock::Clock;
+use crate::lease;
+use crate::lease::Lease;
+use crate::lease::LeaseTiming;
+use crate::metrics::Metrics;
+use crate::server::Endpoints;
+use crate::server::Readiness;
+use crate::server::Server;
+use crate::upgrade::receipt::BootId;
+use crate::upgrade::timing::Timing;
+use crate::vendor::http::Fence;
+
+/// Longest wait for one answer of the API server to a ledger read or write. Ten times the p99 of a healthy one.
+const LEDGER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a process is to run.
+pub struct Options {
+    /// How to reach the API server.
+    pub config: Config,
+    /// Namespace of the lease.
+    pub namespace: String,
+    /// Name of the lease.
+    pub lease: String,
+    /// Name of this pod, for the lease's holder.
+    pub pod: String,
+    /// Namespaces to serve; empty for all.
+    pub watch: Vec<String>,
+    /// False: no start at all.
+    pub starts_enabled: bool,
+    /// Where the endpoints listen.
+    pub listen: SocketAddr,
+    /// `namespace:name` of our service account, for the command that a Connection prints.
+    pub service_account: String,
+    /// Which addresses vendors may have.
+    pub fence: Fence,
+    /// The durations of the protocol.
+    pub timing: Timing,
+    /// The durations of the lease.
+    pub lease_timing: LeaseTiming,
+    /// All time.
+    pub clock: Clock,
+}
+
+/// Why a process ended otherwise than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No client could be made.
+    #[error("the Kubernetes client cannot be made: {0}")]
+    Client(#[source] kube::Error),
+    /// The endpoints' address is taken, or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// Leadership was lost: another process may lead now.
+    #[error("leadership was lost")]
+    LeadershipLost,
+    /// A controller ended though nobody told it to.
+    #[error("the {0} ended unexpectedly")]
+    ControllerEnded(&'static str),
+}
+
+/// Runs until `stop`, or until something ends that must not.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
+    let metrics = Metrics::new();
+    metrics.set_starts_enabled(options.starts_enabled);
+    let kube = Client::try_from(options.config.clone()).map_err(RunError::Client)?;
+    let ledger = ledger_client(options.config.clone())?;
+    let boot = BootId(uuid::Uuid::new_v4().to_string());
+    let readiness = Readiness::requiring(["receipts"]);
+    let lease = Lease::new(
+        ledger.clone(),
+        &options.namespace,
+        &options.lease,
+        lease::identity(&options.pod, &boot.0),
+        options.clock.clone(),
+        options.lease_timing,
+    );
+    let endpoints = Endpoints {
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        pulses: vec![lease.pulse()],
+    };
+    let server = Server::bind(options.listen, endpoints, options.clock.clone())
+        .await
+        .map_err(|e| RunError::Listen(options.listen, e))?;
+    tracing::info!(boot = %boot.0, listen = %options.listen, watch = ?options.watch, starts_enabled = options.starts_enabled, "windlass runs");
+    let background = TaskTracker::new();
+    let over = CancellationToken::new();
+    let _end_of_background = over.clone().drop_guard();
+    let until = over.clone();
+    background.spawn(async move {
+        if let Err(error) = server.run(until).await {
+            tracing::error!(%error, "the endpoints ended");
+        }
+    });
+    let ledgers = Arc::new(Ledgers::default());
+    let wakes = Arc::new(Wakes::default());
+    {
+        let (ledgers, wakes, kube, until, synced) = (
+            Arc::clone(&ledgers),
+            Arc::clone(&wakes),
+            kube.clone(),
+            over.clone(),
+            CancellationToken::new(),
+        );
+        let (ready, told) = (readiness.clone(), synced.clone());
+        background.spawn(async move {
+            let fed = ledgers.feed(kube, &wakes, || {
+                ready.meet("receipts");
+                told.cancel();
+            });
+            until.run_until_cancelled(fed).await;
+        });
+        if stop.run_until_cancelled(synced.cancelled()).await.is_none() {
+            return Ok(());
+        }
+    }
+    let Some(held) = lease.acquire(&stop).await else { return Ok(()) };
+    metrics.set_leader(true);
+    let outcome = lead(
+        &options,
+        &stop,
+        &held,
+        Parts {
+            kube,
+            ledger,
+            boot,
+            metrics: metrics.clone(),
+            ledgers,
+            wakes,
+        },
+    )
+    .await;
+    metrics.set_leader(false);
+    if held.lost().is_cancelled() {
+        return Err(RunError::LeadershipLost);
+    }
+    held.release().await;
+    outcome
+}
+
+struct Parts {
+    kube: Client,
+    ledger: Client,
+    boot: BootId,
+    metrics: Metrics,
+    ledgers: Arc<Ledgers>,
+    wakes: Arc<Wakes>,
+}
+
+/// Everything a leader does, until told to stop or no longer leading; returns with every start joined and recorded.
+async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, parts: Parts) -> Result<(), RunError> {
+    // Permits end first, with either of the two reasons to go; the controllers after them; the joined tasks last.
+    let stopping = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let sights = Arc::new(Sights::default());
+    let mut writers = Vec::new();
+    let mut scopes = Vec::new();
+    let watched: Vec<Option<String>> = if options.watch.is_empty() {
+        vec![None]
+    } else {
+        options.watch.iter().cloned().map(Some).collect()
+    };
+    for namespace in watched {
+        let ((connections, connections_to), (batches, batches_to)) = (reflector::store(), reflector::store());
+        writers.push((namespace.clone(), connections_to, batches_to));
+        scopes.push(Scope {
+            namespace,
+            connections,
+            connections_known: CancellationToken::new(),
+            batches,
+        });
+    }
+    let context = Arc::new(Context {
+        clients: Clients::new(
+            parts.kube.clone(),
+            options.fence.clone(),
+            options.timing.clone(),
+            options.clock.clone(),
+            parts.metrics.clone(),
+            Arc::clone(&sights),
+            Arc::clone(&parts.wakes),
+            tasks.clone(),
+            options.service_account.clone(),
+        ),
+        permits: Permits::new(
+            parts.ledger,
+            options.clock.clone(),
+            options.timing.clone(),
+            parts.boot.clone(),
+            parts.metrics.clone(),
+            stopping.clone(),
+        ),
+        recorder: Recorder::new(
+            parts.kube.clone(),
+            Reporter {
+                controller: "windlass".to_owned(),
+                instance: Some(options.pod.clone()),
+            },
+        ),
+        kube: parts.kube,
+        clock: options.clock.clone(),
+        timing: options.timing.clone(),
+        boot: parts.boot,
+        leadership: held.leadership(),
+        metrics: parts.metrics,
+        ledgers: parts.ledgers,
+        sights,
+        wakes: parts.wakes,
+        probes: Probes::default(),
+        starts_enabled: options.starts_enabled,
+        tasks: tasks.clone(),
+        starting: Starting::default(),
+        scopes,
+    });
+    let controllers = TaskTracker::new();
+    let ended = CancellationToken::new();
+    for (namespace, connections, batches) in writers {
+        let run = streams::connections(Arc::clone(&context), namespace.clone(), connections, stopping.clone());
+        controllers.spawn(guarded(run, ended.clone()));
+        let run = streams::batches(Arc::clone(&context), namespace, batches, stopping.clone());
+        controllers.spawn(guarded(run, ended.clone()));
+    }
+    let (swept, until) = (Arc::clone(&context), stopping.clone());
+    let sweeping = async move {
+        until.run_until_cancelled(sweep::run(swept)).await;
+    };
+    controllers.spawn(guarded(sweeping, ended.clone()));
+    let outcome = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = held.lost().cancelled() => Err(RunError::LeadershipLost),
+        () = ended.cancelled() => Err(RunError::ControllerEnded("controllers")),
+    };
+    tracing::info!(
+        because = outcome.as_ref().err().map(ToString::to_string),
+        "stopping: no more permits; joining what is under way"
+    );
+    stopping.cancel();
+    controllers.close();
+    controllers.wait().await;
+    context.clients.log_out().await;
+    tasks.close();
+    tasks.wait().await;
+    outcome
+}
+
+/// Marks the end of a task that must not end by itself, also by a panic: the process goes rather than run without it.
+async fn guarded(task: impl Future<Output = ()>, ended: CancellationToken) {
+    let _guard = ended.drop_guard();
+    task.await;
+}
+
+/// The client for reads and writes of the ledger: no retry of its own (kube's default repeats a POST on 429, 503 and 504), and an end
+/// to waiting.
+fn ledger_client(mut config: Config) -> Result<Client, RunError> {
+    config.default_retry = false;
+    config.connect_timeout = Some(LEDGER_TIMEOUT);
+    config.read_timeout = Some(LEDGER_TIMEOUT);
+    config.write_timeout = Some(LEDGER_TIMEOUT);
+    Client::try_from(config).map_err(RunError::Client)
+}

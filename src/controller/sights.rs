@@ -1,0 +1,239 @@
+//! Sights of targets, shared by every resource on a Connection: one `GET clusters` serves all batches.
+//!
+//! A look is taken by a task of its own, one at a time for each Connection's list and for each target; whoever asks while it is under
+//! way waits for the same answer. Reconciles never wait here: they are woken.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use super::clients::Client;
+use super::wakes::Wakes;
+use super::wakes::Who;
+use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Sight;
+use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
+use crate::vendor::Listing;
+
+/// How many sights of a target are kept: a negative verdict needs two, and an older one may hold the vendor's name of it.
+const KEPT: usize = 4;
+
+/// Every sight this process holds.
+#[derive(Default)]
+pub struct Sights(Mutex<HashMap<TargetKey, Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    sights: Vec<Sight>,
+    unchanged_since: Option<Mono>,
+}
+
+/// What a target was seen as.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// Oldest first.
+    pub sights: Vec<Sight>,
+    /// Since when the newest has looked the same.
+    pub unchanged_since: Option<Mono>,
+}
+
+impl Sights {
+    fn inner(&self) -> MutexGuard<'_, HashMap<TargetKey, Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held of a target.
+    pub fn of(&self, key: &TargetKey) -> Held {
+        let inner = self.inner();
+        inner.get(key).map_or_else(Held::default, |seen| Held {
+            sights: seen.sights.clone(),
+            unchanged_since: seen.unchanged_since,
+        })
+    }
+
+    /// Takes a sight in, in the order in which they were asked.
+    pub fn put(&self, key: &TargetKey, mut sight: Sight) {
+        let mut inner = self.inner();
+        let seen = inner.entry(key.clone()).or_default();
+        if sight.identity.is_none() {
+            // Only lists name targets; the name goes along with the sights of the target itself.
+            sight.identity = seen.sights.iter().rev().find_map(|s| s.identity.clone());
+        }
+        let same = seen
+            .sights
+            .last()
+            .is_some_and(|last| last.motion == sight.motion && last.looks == sight.looks && last.says == sight.says);
+        if !same || seen.unchanged_since.is_none() {
+            seen.unchanged_since = Some(sight.asked);
+        }
+        let at = seen.sights.partition_point(|s| s.asked <= sight.asked);
+        seen.sights.insert(at, sight);
+        if seen.sights.len() > KEPT {
+            seen.sights.remove(0);
+        }
+    }
+
+    /// Forgets targets that nobody cares for any more.
+    pub fn keep_only(&self, keep: impl Fn(&TargetKey) -> bool) {
+        self.inner().retain(|key, _| keep(key));
+    }
+}
+
+/// Looks under way through one client, and who waits for them.
+#[derive(Default)]
+pub struct Looks(Mutex<Underway>);
+
+#[derive(Default)]
+struct Underway {
+    list: Option<Flight>,
+    targets: HashMap<TargetKey, Flight>,
+}
+
+#[derive(Default)]
+struct Flight {
+    keys: BTreeSet<TargetKey>,
+    waiting: BTreeSet<Who>,
+}
+
+impl Looks {
+    fn inner(&self) -> MutexGuard<'_, Underway> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins a list under way; `false` when there was none and the caller must take it.
+    fn join_list(&self, keys: &[TargetKey], who: &Who) -> bool {
+        let mut inner = self.inner();
+        let running = inner.list.is_some();
+        let flight = inner.list.get_or_insert_default();
+        flight.keys.extend(keys.iter().cloned());
+        flight.waiting.insert(who.clone());
+        running
+    }
+
+    fn join_target(&self, key: &TargetKey, who: &Who) -> bool {
+        let mut inner = self.inner();
+        let running = inner.targets.contains_key(key);
+        inner.targets.entry(key.clone()).or_default().waiting.insert(who.clone());
+        running
+    }
+}
+
+/// Takes a look's flight off the board, also when the look panics: a flight that never lands would stop all later looks.
+struct Landing<'a> {
+    client: &'a Client,
+    key: Option<&'a TargetKey>,
+}
+
+impl Landing<'_> {
+    fn land(self) -> Flight {
+        self.take()
+    }
+
+    fn take(&self) -> Flight {
+        let mut underway = self.client.looks.inner();
+        let flight = match self.key {
+            None => underway.list.take(),
+            Some(key) => underway.targets.remove(key),
+        };
+        flight.unwrap_or_default()
+    }
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.take();
+        }
+    }
+}
+
+/// Looks at targets as lines of the list that all share. Returns at once; `who` is woken when the sights are there.
+pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
+    if keys.is_empty() || client.looks.join_list(keys, who) {
+        return;
+    }
+    let own = Arc::clone(client);
+    client.tasks.spawn(async move {
+        let landing = Landing { client: &own, key: None };
+        let outcome = own.vendor.list().await;
+        let flight = landing.land();
+        let listing = match outcome {
+            Ok(listing) => listing,
+            Err(failure) => {
+                own.suspect(&failure.error);
+                let why = failure.error.message();
+                let mut listing = Listing {
+                    asked: failure.asked,
+                    at: failure.at,
+                    authority: own.authority.clone(),
+                    complete: false,
+                    sights: BTreeMap::new(),
+                };
+                for key in &flight.keys {
+                    listing.sights.insert(key.object.clone(), unseen(&listing, why.clone(), false));
+                }
+                listing
+            }
+        };
+        settle(&own.sights, &flight.keys, &listing);
+        wake(&own.wakes, &flight);
+    });
+}
+
+/// Looks at one target with all its detail. Returns at once; `who` is woken when the sight is there.
+pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
+    if client.looks.join_target(key, who) {
+        return;
+    }
+    let (own, key) = (Arc::clone(client), key.clone());
+    client.tasks.spawn(async move {
+        let landing = Landing {
+            client: &own,
+            key: Some(&key),
+        };
+        let sight = own.vendor.observe(&key).await;
+        if !sight.seen() {
+            own.doubt();
+        }
+        own.sights.put(&key, sight);
+        let flight = landing.land();
+        wake(&own.wakes, &flight);
+    });
+}
+
+/// Puts a list's sights where they belong. What a complete list lacks is unknown to the vendor.
+fn settle(sights: &Sights, keys: &BTreeSet<TargetKey>, listing: &Listing) {
+    for key in keys {
+        let sight = listing.sights.get(&key.object).cloned().unwrap_or_else(|| {
+            let why = format!("{} lists no {}", listing.authority, key.object);
+            unseen(listing, why, listing.complete)
+        });
+        sights.put(key, sight);
+    }
+}
+
+fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
+    Sight {
+        asked: listing.asked,
+        at: listing.at,
+        authority: listing.authority.clone(),
+        complete: listing.complete,
+        motion: Motion::NotSeen { why, unknown_object },
+        looks: None,
+        offered: Vec::new(),
+        identity: None,
+        says: None,
+        detailed: false,
+    }
+}
+
+fn wake(wakes: &Wakes, flight: &Flight) {
+    for who in &flight.waiting {
+        wakes.wake(who);
+    }
+}

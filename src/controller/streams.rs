@@ -1,0 +1,196 @@
+//! The controllers' streams: watches, caches, predicates, wakes, and what happens when a pass fails. Put together by [`run`](super::run).
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use futures::StreamExt;
+use kube::Api;
+use kube::Client;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::Controller;
+use kube::runtime::PredicateConfig;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::controller;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::batch;
+use super::connection;
+use super::connection::CONNECTION;
+use super::connection::Gates;
+use super::context::Context;
+use super::gather::BATCH;
+use super::wakes::Kind;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::Connection;
+
+/// Reconciles at once per kind. A pass takes milliseconds and holds no slot while a start is under way.
+const CONCURRENCY: u16 = 8;
+
+/// Folds the several wakes that one event causes. Also a delay, so far below what a person notices.
+const DEBOUNCE: Duration = Duration::from_millis(10);
+
+/// Pause after a pass that failed: the API server is in trouble, or the object cannot be read until somebody edits it.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// Pause after a pass that lost a compare-and-swap: the cache is milliseconds behind.
+const BEHIND: Duration = Duration::from_millis(50);
+
+/// An API of one namespace or of all; objects that cannot be read come as such and do not stop the watch.
+fn api<K>(kube: &Client, namespace: Option<&String>) -> Api<DeserializeGuard<K>>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(kube.clone(), namespace),
+        None => Api::all(kube.clone()),
+    }
+}
+
+/// A watch that fills `writer`, without managedFields, which are often half of an object's metadata.
+fn watch<K>(
+    api: Api<DeserializeGuard<K>>,
+    writer: Writer<DeserializeGuard<K>>,
+) -> impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    watcher(api, watcher::Config::default().any_semantic())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+}
+
+fn config() -> controller::Config {
+    controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE)
+}
+
+/// What of an object wakes its own controller: its spec, its annotations, and a status that somebody took away.
+fn stirs<K: Resource>(object: &K, observed: Option<i64>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (object.meta().generation, object.annotations(), observed).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Reconciles Connections until `stopping`.
+pub async fn connections(
+    context: Arc<Context>,
+    namespace: Option<String>,
+    writer: Writer<DeserializeGuard<Connection>>,
+    stopping: CancellationToken,
+) {
+    let reader = writer.as_reader();
+    let (gates, told) = (Gates::default(), Arc::clone(&context));
+    let known = context
+        .scopes
+        .iter()
+        .find(|s| s.namespace == namespace)
+        .map(|s| s.connections_known.clone());
+    let events = watch(api::<Connection>(&context.kube, namespace.as_ref()), writer).inspect(move |event| match event {
+        Ok(Event::Apply(object) | Event::InitApply(object)) => object.0.iter().for_each(|c| gates.applied(&told, c)),
+        Ok(Event::Delete(object)) => object.0.iter().for_each(|c| gates.deleted(&told, c)),
+        Ok(Event::InitDone) => known.iter().for_each(CancellationToken::cancel),
+        Ok(Event::Init) => {}
+        Err(error) => tracing::warn!(kind = CONNECTION, %error, "the watch broke; it starts again"),
+    });
+    let predicate = |c: &DeserializeGuard<Connection>| {
+        let observed =
+            c.0.as_ref()
+                .ok()
+                .and_then(|c| c.status.as_ref())
+                .and_then(|s| s.observed_generation);
+        Some(stirs(c, observed))
+    };
+    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let wakes = context
+        .wakes
+        .listen(Kind::Connection, namespace)
+        .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
+    let reconcile = async |object: Arc<DeserializeGuard<Connection>>, context: Arc<Context>| {
+        let began = context.clock.mono();
+        let outcome = connection::reconcile(object, Arc::clone(&context)).await;
+        context.metrics.reconciled(CONNECTION, context.clock.mono().since(began));
+        outcome
+    };
+    Controller::for_stream(changed, reader)
+        .with_config(config())
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(reconcile, failed_connection, context)
+        .for_each(|_| futures::future::ready(()))
+        .await;
+}
+
+/// Reconciles batches until `stopping`. Begins once the Connections are known: without them every batch would seem to lack its own.
+pub async fn batches(
+    context: Arc<Context>,
+    namespace: Option<String>,
+    writer: Writer<DeserializeGuard<ClusterUpgradeBatch>>,
+    stopping: CancellationToken,
+) {
+    for scope in context.scopes.iter().filter(|s| s.namespace == namespace) {
+        if stopping.run_until_cancelled(scope.connections_known.cancelled()).await.is_none() {
+            return;
+        }
+    }
+    let reader = writer.as_reader();
+    let events = watch(api::<ClusterUpgradeBatch>(&context.kube, namespace.as_ref()), writer).inspect(|event| {
+        if let Err(error) = event {
+            tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again");
+        }
+    });
+    let predicate = |b: &DeserializeGuard<ClusterUpgradeBatch>| {
+        let observed =
+            b.0.as_ref()
+                .ok()
+                .and_then(|b| b.status.as_ref())
+                .and_then(|s| s.observed_generation);
+        Some(stirs(b, observed))
+    };
+    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let wakes = context
+        .wakes
+        .listen(Kind::Batch, namespace)
+        .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
+    let reconcile = async |object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>| {
+        let began = context.clock.mono();
+        let outcome = batch::reconcile(object, Arc::clone(&context)).await;
+        context.metrics.reconciled(BATCH, context.clock.mono().since(began));
+        outcome
+    };
+    Controller::for_stream(changed, reader)
+        .with_config(config())
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(reconcile, failed_batch, context)
+        .for_each(|_| futures::future::ready(()))
+        .await;
+}
+
+fn failed_connection(object: Arc<DeserializeGuard<Connection>>, error: &connection::Error, context: Arc<Context>) -> Action {
+    failed(CONNECTION, object.as_ref(), error, error.label(), &context)
+}
+
+fn failed_batch(object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, error: &batch::Error, context: Arc<Context>) -> Action {
+    if error.behind() {
+        return Action::requeue(BEHIND);
+    }
+    failed(BATCH, object.as_ref(), error, error.label(), &context)
+}
+
+fn failed<K: Resource>(kind: &'static str, object: &K, error: &dyn std::error::Error, label: &'static str, context: &Context) -> Action {
+    context.metrics.reconcile_failed(kind, label);
+    tracing::warn!(kind, namespace = object.namespace(), name = object.name_any(), label, %error, "a pass failed");
+    Action::requeue(AFTER_ERROR)
+}

@@ -1,0 +1,78 @@
+//! Where credentials come from. The vendor clients ask at each login and each probe, so a rotated Secret needs no watch.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+
+/// A user and a password. `Debug` shows neither.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Who logs in.
+    pub username: String,
+    /// With what.
+    pub password: SecretString,
+}
+
+impl Credentials {
+    /// Whether both are the same.
+    pub(super) fn same_as(&self, other: &Credentials) -> bool {
+        self.username == other.username && self.password.expose_secret() == other.password.expose_secret()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// Reads the credentials of one Connection afresh.
+pub trait CredentialSource: Send + Sync {
+    /// The credentials as they are now.
+    fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>>;
+}
+
+/// Credentials that cannot be read. Each names the Secret and what to do.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CredentialError {
+    /// No such Secret.
+    #[error("there is no Secret {secret} in this namespace: create it with the keys username and password")]
+    NotFound {
+        /// Its name.
+        secret: String,
+    },
+    /// We may not read it.
+    #[error("may not read Secret {secret}; {fix}")]
+    AccessDenied {
+        /// Its name.
+        secret: String,
+        /// The command that grants the right.
+        fix: String,
+    },
+    /// A key is missing, empty, or not text.
+    #[error("Secret {secret} has no usable key {key}")]
+    Incomplete {
+        /// Its name.
+        secret: String,
+        /// The key.
+        key: String,
+    },
+    /// The vendor refused exactly these credentials a short while ago; sending them again could lock the account.
+    #[error(
+        "the vendor refused the user name or password in Secret {secret}; change the Secret. They are not tried again for now, so that the account is not locked"
+    )]
+    Refused {
+        /// Its name.
+        secret: String,
+    },
+    /// The API server could not be asked; says nothing about the Secret.
+    #[error("Secret {secret} could not be read: {why}")]
+    Other {
+        /// Its name.
+        secret: String,
+        /// What happened.
+        why: String,
+    },
+}

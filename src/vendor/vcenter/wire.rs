@@ -1,0 +1,243 @@
+//! vCenter's JSON, read leniently: what is unconfirmed about it ([U] in the vendor notes) is in this file and nowhere else.
+//!
+//! Shapes are those of the vSphere Automation API 9.1 specification (`vcenter.yaml` in vmware/vcf-api-specs). Texts come as
+//! LocalizableMessage objects (`id`, `default_message`, `args`, sometimes `localized`). `error_type` "can be missing or null for
+//! compatibility with preceding implementations". The shape of a Result's `exception` is not specified at all.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::MapAccess;
+use serde::de::Visitor;
+use serde_json::Value;
+
+use crate::vendor::text::describe_body;
+use crate::vendor::text::sanitize;
+
+/// Longest name, version or date that is taken for one.
+const LONGEST_WORD: usize = 253;
+
+/// Most texts of one answer that are shown.
+const MOST_TEXTS: usize = 20;
+
+/// Deepest nesting that texts are looked for in.
+const DEEPEST: usize = 6;
+
+/// A field that holds one word: a version, a date, an id. It is compared and sent byte by byte, so a word that would have to be cleaned
+/// is no word.
+pub fn word(value: &Value, field: &str) -> Option<String> {
+    as_word(value.get(field)?)
+}
+
+/// A value that is one word; see [`word`].
+pub fn as_word(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let good = !text.is_empty() && text.len() <= LONGEST_WORD && sanitize(text) == text;
+    good.then(|| text.to_owned())
+}
+
+/// A field that holds a list of words; `None` when it is missing or holds anything else.
+pub fn words(value: &Value, field: &str) -> Option<Vec<String>> {
+    value.get(field)?.as_array()?.iter().map(as_word).collect()
+}
+
+/// An object's entries in order, duplicates included: an answer that says two things about one cluster says nothing.
+pub struct Entries<T>(pub Vec<(String, T)>);
+
+impl<T> Entries<T> {
+    /// The value of this key, when it is there exactly once.
+    pub fn only(&self, key: &str) -> Option<&T> {
+        let mut found = self.0.iter().filter(|(k, _)| k == key);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct All<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for All<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut all = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    all.push(entry);
+                }
+                Ok(Entries(all))
+            }
+        }
+        from.deserialize_map(All(PhantomData))
+    }
+}
+
+/// An error of the API: `{"error_type": ..., "messages": [...]}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiError {
+    /// The type, where it is given.
+    pub error_type: Option<String>,
+    /// The texts, sanitized and bounded.
+    pub text: Option<String>,
+}
+
+impl ApiError {
+    /// Reads an error body; `None` when it is not the API's error shape.
+    pub fn read(body: &[u8]) -> Option<ApiError> {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        let shaped = value.get("messages").is_some_and(Value::is_array) || value.get("error_type").is_some_and(Value::is_string);
+        shaped.then(|| ApiError {
+            error_type: word(&value, "error_type"),
+            text: texts(&value),
+        })
+    }
+
+    /// Whether the error is of this type.
+    pub fn is(&self, error_type: &str) -> bool {
+        self.error_type.as_deref() == Some(error_type)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.error_type, &self.text) {
+            (Some(kind), Some(text)) => write!(f, "{kind}: {text}"),
+            (Some(one), None) | (None, Some(one)) => f.write_str(one),
+            (None, None) => f.write_str("an error without words"),
+        }
+    }
+}
+
+/// The words of an error body, or what the body looks like.
+pub fn said(body: Option<&[u8]>) -> String {
+    let Some(body) = body else {
+        return "a body that broke off".to_owned();
+    };
+    sanitize(&ApiError::read(body).map_or_else(|| describe_body(body), |error| error.to_string()))
+}
+
+/// Every text in a value, in order, joined and bounded; `None` when there is none.
+pub fn texts(value: &Value) -> Option<String> {
+    let mut found = Vec::new();
+    collect(value, None, 0, &mut found);
+    join(found)
+}
+
+/// Joins texts into one bounded line.
+pub fn join(texts: Vec<String>) -> Option<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for text in texts.into_iter().map(|t| sanitize(&t)) {
+        if !text.is_empty() && !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    (!seen.is_empty()).then(|| sanitize(&seen.join("; ")))
+}
+
+fn collect(value: &Value, severity: Option<&str>, depth: usize, into: &mut Vec<String>) {
+    if depth > DEEPEST || into.len() >= MOST_TEXTS {
+        return;
+    }
+    match value {
+        Value::String(text) => into.push(severity.map_or_else(|| text.clone(), |s| format!("{s} {text}"))),
+        Value::Array(items) => items
+            .iter()
+            .take(MOST_TEXTS)
+            .for_each(|item| collect(item, severity, depth + 1, into)),
+        Value::Object(object) => {
+            let severity = object.get("severity").and_then(Value::as_str).or(severity);
+            // A LocalizableMessage: `localized` is its text in the caller's language, `default_message` in English.
+            let own = ["localized", "default_message"]
+                .into_iter()
+                .find_map(|k| object.get(k).filter(|v| v.is_string()));
+            if let Some(own) = own {
+                return collect(own, severity, depth + 1, into);
+            }
+            // A Message has `details`; an error has `messages`; the older /rest wraps in `value`; a foreign one may say `message`.
+            for field in ["details", "messages", "message", "value"] {
+                if let Some(inner) = object.get(field) {
+                    collect(inner, severity, depth + 1, into);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_found_in_every_known_shape() {
+        let message = json!({"id": "x", "default_message": "host esx7 in maintenance", "args": ["esx7"]});
+        for (value, expected) in [
+            (
+                json!({"messages": [message], "error_type": "UNSUPPORTED"}),
+                Some("host esx7 in maintenance"),
+            ),
+            (
+                json!({"messages": [{"severity": "ERROR", "details": message}]}),
+                Some("ERROR host esx7 in maintenance"),
+            ),
+            (
+                json!({"type": "com.vmware.vapi.std.errors.unsupported", "value": {"messages": [message]}}),
+                Some("host esx7 in maintenance"),
+            ),
+            (
+                json!({"messages": [{"id": "x", "default_message": "en", "localized": "de", "args": []}]}),
+                Some("de"),
+            ),
+            (json!({"messages": ["plain", "plain", "\u{1b}other"]}), Some("plain; other")),
+            (json!("just text"), Some("just text")),
+            (json!({"messages": []}), None),
+            (json!({"messages": [null, 3, {"id": 4}]}), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(texts(&value).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn error_type_may_be_missing_or_null() {
+        for body in [
+            r#"{"messages":[]}"#,
+            r#"{"messages":[],"error_type":null}"#,
+            r#"{"messages":[],"error_type":7}"#,
+        ] {
+            assert_eq!(ApiError::read(body.as_bytes()), Some(ApiError::default()), "{body}");
+        }
+        assert!(ApiError::read(br#"{"error_type":"NOT_FOUND"}"#).unwrap().is("NOT_FOUND"));
+        for body in ["", "[]", "{}", "<html>", r#"{"messages":"x"}"#, "{\"error_type\":"] {
+            assert_eq!(ApiError::read(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn words_are_never_repaired() {
+        let value = json!({"ok": "v1.30.5+vmware.2", "nl": "v1\n", "empty": "", "long": "x".repeat(254), "n": 7, "list": ["a", "b"], "mixed": ["a", 1]});
+        assert_eq!(word(&value, "ok").as_deref(), Some("v1.30.5+vmware.2"));
+        for bad in ["nl", "empty", "long", "n", "none"] {
+            assert_eq!(word(&value, bad), None, "{bad}");
+        }
+        assert_eq!(words(&value, "list").map(|l| l.len()), Some(2));
+        assert_eq!(words(&value, "mixed"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_all_is_bounded(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(said(Some(&body)).chars().count() <= 512);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a Connection may say.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::Objects;
+use super::installed;
+use super::kubectl;
+
+fn spec() -> Value {
+    json!({"type": "VCenter", "url": "https://vc1.example", "credentialsSecretRef": {"name": "vc1"}})
+}
+
+fn url(url: &str) -> Value {
+    json!({"url": url})
+}
+
+#[tokio::test]
+async fn connection_rules() {
+    let plane = installed().await;
+    let ns = plane.namespace("conn").await.unwrap();
+    let connections = Objects::namespaced(plane, "Connection", "connections", &ns.name).await;
+
+    let bare = Some("must be https://host or https://host:port, without path, query or fragment");
+    let no_user = Some("must not hold a user name or password");
+    let port = Some("the port must be between 1 and 65535");
+    let inside = Some("the host must not be localhost or a service of this cluster");
+    let too_long = format!("https://{}.example", "a".repeat(250));
+    let cases = [
+        (json!({}), None),
+        (json!({"suspend": true, "caBundlePEM": "-----BEGIN CERTIFICATE-----"}), None),
+        (url("https://VC1.Example/"), None),
+        (url("https://vc1.example:8443"), None),
+        (url("https://vc1.example:65535"), None),
+        (url("https://127.0.0.1:8443"), None),
+        (url("https://[2001:db8::1]:8443"), None),
+        (url("https://vc1"), None),
+        (url("https://localhost.example"), None),
+        (url("https://mylocalhost"), None),
+        (url("https://svc.example"), None),
+        (url("https://my-svc"), None),
+        (url("https://cluster.local.example"), None),
+        (url("http://vc1.example"), bare),
+        (url("ftp://vc1.example"), bare),
+        (url("vc1.example"), bare),
+        (url("//vc1.example"), bare),
+        (url("https://"), bare),
+        (url("https://:443"), bare),
+        (url("https://vc1.example/api"), bare),
+        (url("https://vc1.example/%2e%2e"), bare),
+        (url("https://vc1.example?a=b"), bare),
+        (url("https://vc1.example?"), bare),
+        (url("https://vc1.example#f"), bare),
+        (url("https://vc1.example/#"), bare),
+        (url("https://vc1 .example"), bare),
+        (url("https://vc1.example\n"), bare),
+        (url("https://user:pw@vc1.example"), no_user),
+        (url("https://user@vc1.example"), no_user),
+        (url("https://vc1.example:0"), port),
+        (url("https://vc1.example:65536"), port),
+        (url("https://vc1.example:99999999999999999999"), port),
+        (url("https://localhost"), inside),
+        (url("https://LocalHost:8443"), inside),
+        (url("https://localhost./"), inside),
+        (url("https://vc.localhost"), inside),
+        (url("https://vc.default.svc"), inside),
+        (url("https://vc.default.SVC:443"), inside),
+        (url("https://vc.default.svc./"), inside),
+        (url("https://vc.default.svc.cluster.local"), inside),
+        (url("https://kubernetes.default.svc.Cluster.Local.:443"), inside),
+        (url(""), Some("spec.url in body should be at least 1 chars")),
+        (url(&too_long), Some("Too long: may not be more than 253 bytes")),
+        (json!({"url": null}), Some("spec.url: Required value")),
+        (json!({"type": null}), Some("spec.type: Required value")),
+        (
+            json!({"type": "ArubaCentral"}),
+            Some(r#"Unsupported value: "ArubaCentral": supported values: "VCenter""#),
+        ),
+        (
+            json!({"credentialsSecretRef": null}),
+            Some("spec.credentialsSecretRef: Required value"),
+        ),
+        (
+            json!({"credentialsSecretRef": {"name": ""}}),
+            Some("spec.credentialsSecretRef.name"),
+        ),
+        (
+            json!({"credentialsSecretRef": {"name": "../x"}}),
+            Some("spec.credentialsSecretRef.name"),
+        ),
+        (
+            json!({"credentialsSecretRef": {"namespace": "other"}}),
+            Some(r#"unknown field "spec.credentialsSecretRef.namespace""#),
+        ),
+        (
+            json!({"caBundlePEM": ""}),
+            Some("spec.caBundlePEM in body should be at least 1 chars"),
+        ),
+        (json!({"caBundlePEM": "x".repeat(65537)}), Some("spec.caBundlePEM: Too long")),
+        // What this version does not know, it refuses by name.
+        (
+            json!({"schedule": {"freezes": [{"reason": "x"}]}}),
+            Some(r#"unknown field "spec.schedule""#),
+        ),
+        (
+            json!({"limits": {"maxConcurrentUpgrades": 1}}),
+            Some(r#"unknown field "spec.limits""#),
+        ),
+        (
+            json!({"insecureSkipVerify": true}),
+            Some(r#"unknown field "spec.insecureSkipVerify""#),
+        ),
+    ];
+    connections.check(&spec(), &cases).await;
+}
+
+#[tokio::test]
+async fn a_connection_keeps_type_and_url_and_nothing_else() {
+    let plane = installed().await;
+    let ns = plane.namespace("conn").await.unwrap();
+    let connections = Objects::namespaced(plane, "Connection", "connections", &ns.name).await;
+    let created = connections.create("vc1", &spec()).await.unwrap();
+    assert_eq!(created["status"], json!({"observedGeneration": -1}), "nobody has looked at it");
+
+    let refused = connections
+        .patch("vc1", "", &json!({"spec": {"url": "https://vc2.example"}}))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("a different url is a different machine: create a new Connection"),
+        "{refused}"
+    );
+    let changes =
+        json!({"spec": {"credentialsSecretRef": {"name": "other"}, "suspend": true, "caBundlePEM": "-----BEGIN CERTIFICATE-----"}});
+    connections.patch("vc1", "", &changes).await.unwrap();
+    connections
+        .patch("vc1", "", &json!({"spec": {"caBundlePEM": null, "suspend": null}}))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_shows_in_columns_what_it_came_to() {
+    let plane = installed().await;
+    let ns = plane.namespace("conn").await.unwrap();
+    let connections = Objects::namespaced(plane, "Connection", "connections", &ns.name).await;
+    connections.create("vc1", &spec()).await.unwrap();
+    let status = json!({"status": {
+        "observedGeneration": 1, "endpoint": "vc1.example:443", "vendor": {"product": "vCenter", "version": "8.0.3"}, "inFlight": 0,
+        "conditions": [{"type": "Ready", "status": "True", "reason": "Reachable", "message": "logged in as windlass"}],
+        "reservations": [{"target": "domain-c8", "seq": 3, "at": "2026-11-22T12:00:00Z", "by": "vsphere/ClusterUpgradeBatch/b"}],
+    }});
+    connections.patch("vc1", "/status", &status).await.unwrap();
+
+    let wide = kubectl(
+        plane,
+        &["get", "conn", "-n", &ns.name, "-o", "wide", "--field-selector=spec.type=VCenter"],
+    )
+    .await;
+    let (header, row) = wide.trim_end().split_once('\n').unwrap();
+    let titles: Vec<_> = header.split_whitespace().collect();
+    assert_eq!(
+        titles,
+        [
+            "NAME", "TYPE", "ENDPOINT", "READY", "REASON", "INFLIGHT", "AGE", "VERSION", "MESSAGE"
+        ]
+    );
+    let words: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(
+        words[..6],
+        ["vc1", "VCenter", "vc1.example:443", "True", "Reachable", "0"],
+        "{wide}"
+    );
+    assert_eq!(words[7..], ["8.0.3", "logged", "in", "as", "windlass"], "{wide}");
+
+    let twice = json!({"status": {"reservations": [{"target": "domain-c8"}, {"target": "domain-c8"}]}});
+    let refused = connections.patch("vc1", "/status", &twice).await.unwrap_err();
+    assert!(refused.contains("Duplicate value"), "{refused}");
+}
