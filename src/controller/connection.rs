@@ -152,7 +152,7 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
     let new = status(context, connection, &old, found, in_flight);
     let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
-        return Ok(());
+        return Ok(true);
     };
     let api: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
     let patch = json!({"metadata": {"resourceVersion": connection.resource_version()}, "status": change});

@@ -186,7 +186,12 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
     if new.state != old.state && matches!(new.state.as_deref(), Some("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) {
         let state = new.state.clone().unwrap_or_default();
         let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
-        out.push(event(reason, &state, new.message.as_deref().unwrap_or_default(), state != "SUCCESS"));
+        out.push(event(
+            reason,
+            &state,
+            new.message.as_deref().unwrap_or_default(),
+            state != "SUCCESS",
+        ));
     }
     out
 }

@@ -34,7 +34,9 @@ fn count(context: &Context) {
     let doubted = |r: &Receipt| r.standing() == Standing::Unreadable || context.ledgers.seen(r, now, &context.timing).doubt.is_some();
     let unresolved = open.iter().filter(|o| o.receipt.adopted.is_none() && doubted(&o.receipt)).count();
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    context.metrics.set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
+    context
+        .metrics
+        .set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
 }
 
 async fn sweep(context: &Arc<Context>) {

@@ -291,8 +291,13 @@ fn evidence_is_written_before_anything_is_shown_of_it() {
 fn a_refused_try_of_ours_says_why_and_is_not_repeated_at_once() {
     let refused = |ago: u64| {
         let facts = one(TargetFacts::ready(C8, 90));
-        let (why, at) = ("the API server's clock is 41 s ahead".to_owned(), Mono(facts.mono.0.saturating_sub(Duration::from_secs(ago))));
-        facts.with(|f| f.last_refusal = Some(Refusal { key: cluster(C8), why, at })).decide()
+        let (why, at) = (
+            "the API server's clock is 41 s ahead".to_owned(),
+            Mono(facts.mono.0.saturating_sub(Duration::from_secs(ago))),
+        );
+        facts
+            .with(|f| f.last_refusal = Some(Refusal { key: cluster(C8), why, at }))
+            .decide()
     };
     let soon = refused(1);
     assert!(soon.rows[0].message.as_deref().unwrap().contains("41 s ahead"));
@@ -314,5 +319,8 @@ fn looks_are_asked_for_when_due_and_a_run_in_flight_with_all_its_detail() {
     assert_eq!(looks(calm, 1060), [true]);
     assert_eq!(looks(TargetFacts::ready(C8, 90), 389), [false; 0]);
     assert_eq!(looks(TargetFacts::ready(C8, 90), 390), [false]);
+    let unseen = || TargetFacts::of(C8).sights([Sight::unseen(90)]);
+    assert_eq!(looks(unseen(), 149), [false; 0]);
+    assert_eq!(looks(unseen(), 150), [false], "what could not be seen may be seen soon");
     assert_eq!(looks(TargetFacts::over(C8, EndKind::Failed, 50), 100_000), [false; 0], "it is over");
 }

@@ -69,7 +69,12 @@ pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
         blockers.retain(|b| {
             matches!(
                 b.reason,
-                Reason::Suspended | Reason::Held | Reason::StartsDisabled | Reason::ConnectionNotReady | Reason::ConnectionTypeMismatch
+                Reason::Deleting
+                    | Reason::Suspended
+                    | Reason::Held
+                    | Reason::StartsDisabled
+                    | Reason::ConnectionNotReady
+                    | Reason::ConnectionTypeMismatch
             )
         });
     }
@@ -91,6 +96,9 @@ fn gates(facts: &Facts) -> Vec<Blocker> {
         });
     };
     let connection = &facts.connection;
+    if facts.deleting {
+        add(Reason::Deleting, "it is being deleted; nothing new is started".to_owned());
+    }
     if !facts.starts_enabled {
         add(
             Reason::StartsDisabled,

@@ -81,7 +81,7 @@ impl Receipt {
                 ..Looks::default()
             },
             options: Some(OPTIONS.to_owned()),
-            holder: Some(BootId("boot-1".to_owned())),
+            holder: Some(BootId("boot-1".to_owned()).holder(1)),
             requested_by: RequestedBy {
                 kind: "ClusterUpgradeBatch".to_owned(),
                 name: "nightly".to_owned(),
