@@ -39,9 +39,12 @@ pub struct Ledgers(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     by_hash: HashMap<String, BTreeMap<String, Entry>>,
+    /// The open receipt of each ledger that has one: few among many, and asked for in every pass.
+    open: HashMap<String, Arc<Receipt>>,
     /// What a relist has brought so far; replaces everything when it is done.
     relist: Option<HashMap<String, BTreeMap<String, Entry>>>,
     interested: HashMap<String, HashSet<Who>>,
+    cares: HashMap<Who, HashSet<String>>,
     memory: Memory,
     followed: HashMap<String, Mono>,
 }
@@ -61,9 +64,6 @@ pub struct OpenReceipt {
     /// When a reconcile of a resource last followed it; `None` if none has in this process's life.
     pub followed: Option<Mono>,
 }
-
-/// How many receipts are open and unresolved, by the slug of the vendor.
-pub type OpenCounts = BTreeMap<&'static str, (u32, u32)>;
 
 impl Ledgers {
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -107,6 +107,11 @@ impl Ledgers {
             }
             Event::InitDone => {
                 inner.by_hash = inner.relist.take().unwrap_or_default();
+                inner.open.clear();
+                let hashes: Vec<String> = inner.by_hash.keys().cloned().collect();
+                for hash in &hashes {
+                    inner.index(hash);
+                }
                 return inner.interested.values().flatten().cloned().collect();
             }
             Event::Apply(object) => {
@@ -122,6 +127,7 @@ impl Ledgers {
                 hash
             }
         };
+        inner.index(&hash);
         let mut woken: Vec<Who> = inner.interested.get(&hash).into_iter().flatten().cloned().collect();
         woken.extend(
             inner
@@ -148,6 +154,7 @@ impl Ledgers {
         };
         if newer {
             of_target.insert(receipt.name.clone(), Entry::Read(receipt));
+            inner.index(&object.spec.claim.target_hash);
         }
     }
 
@@ -179,15 +186,34 @@ impl Ledgers {
     pub fn care(&self, who: &Who, keys: &[TargetKey]) {
         let mut inner = self.inner();
         let hashes: HashSet<String> = keys.iter().map(TargetKey::hash).collect();
-        for (hash, interested) in &mut inner.interested {
-            if !hashes.contains(hash) {
+        let before = inner.cares.insert(who.clone(), hashes.clone()).unwrap_or_default();
+        for hash in before.difference(&hashes) {
+            if let Some(interested) = inner.interested.get_mut(hash) {
                 interested.remove(who);
             }
         }
-        inner.interested.retain(|_, interested| !interested.is_empty());
         for hash in hashes {
             inner.interested.entry(hash).or_default().insert(who.clone());
         }
+    }
+
+    /// `who` is gone.
+    pub fn forget(&self, who: &Who) {
+        let mut inner = self.inner();
+        for hash in inner.cares.remove(who).unwrap_or_default() {
+            if let Some(interested) = inner.interested.get_mut(&hash) {
+                interested.remove(who);
+                if interested.is_empty() {
+                    inner.interested.remove(&hash);
+                }
+            }
+        }
+    }
+
+    /// Somebody cares for this target, or its last receipt is open.
+    pub fn needs(&self, key: &TargetKey) -> bool {
+        let (inner, hash) = (self.inner(), key.hash());
+        inner.open.contains_key(&hash) || inner.interested.get(&hash).is_some_and(|who| !who.is_empty())
     }
 
     /// A reconcile follows this open receipt: the sweep need not.
@@ -198,13 +224,7 @@ impl Ledgers {
     /// Every open receipt. Forgets what is only needed while one is open.
     pub fn open(&self) -> Vec<OpenReceipt> {
         let mut inner = self.inner();
-        let open: Vec<Arc<Receipt>> = inner
-            .by_hash
-            .values()
-            .flat_map(|l| l.values())
-            .filter_map(Entry::open)
-            .cloned()
-            .collect();
+        let open: Vec<Arc<Receipt>> = inner.open.values().cloned().collect();
         let names: HashSet<&str> = open.iter().map(|r| r.name.as_str()).collect();
         inner.memory.keep_only(|name| names.contains(name));
         inner.followed.retain(|name, _| names.contains(name.as_str()));
@@ -231,24 +251,28 @@ impl Ledgers {
         keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
     }
 
-    /// Open receipts that were written through a Connection.
+    /// How many open receipts were written through a Connection.
     pub fn open_through(&self, namespace: &str, connection: &str) -> usize {
         let inner = self.inner();
-        let open = inner.by_hash.values().filter_map(|l| l.values().next_back().and_then(Entry::open));
+        let open = inner.open.values();
         open.filter(|r| r.run.namespace == namespace && r.connection == connection).count()
     }
 
     /// Open receipts that a resource asked for.
     pub fn open_of(&self, namespace: &str, kind: &str, name: &str) -> Vec<Arc<Receipt>> {
-        let inner = self.inner();
         let asked_by = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.requested_by.kind == kind && r.requested_by.name == name;
-        inner
-            .by_hash
-            .values()
-            .filter_map(|l| l.values().next_back().and_then(Entry::open))
-            .filter(asked_by)
-            .cloned()
-            .collect()
+        self.inner().open.values().filter(asked_by).cloned().collect()
+    }
+}
+
+impl Inner {
+    /// Keeps `open` in step with a ledger that changed.
+    fn index(&mut self, hash: &str) {
+        let last = self.by_hash.get(hash).and_then(|l| l.values().next_back());
+        match last.and_then(Entry::open).cloned() {
+            Some(open) => self.open.insert(hash.to_owned(), open),
+            None => self.open.remove(hash),
+        };
     }
 }
 

@@ -32,6 +32,7 @@ use super::connection::Gates;
 use super::context::Context;
 use super::gather::BATCH;
 use super::wakes::Kind;
+use super::wakes::Who;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 
@@ -145,10 +146,13 @@ pub async fn batches(
         }
     }
     let reader = writer.as_reader();
-    let events = watch(api::<ClusterUpgradeBatch>(&context.kube, namespace.as_ref()), writer).inspect(|event| {
-        if let Err(error) = event {
-            tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again");
-        }
+    let told = Arc::clone(&context);
+    let events = watch(api::<ClusterUpgradeBatch>(&context.kube, namespace.as_ref()), writer).inspect(move |event| match event {
+        Ok(Event::Delete(gone)) => told
+            .ledgers
+            .forget(&Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any())),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again"),
     });
     let predicate = |b: &DeserializeGuard<ClusterUpgradeBatch>| {
         let observed =

@@ -48,6 +48,7 @@ async fn sweep(context: &Arc<Context>) {
             follow(context, &orphan.receipt).await;
         }
     }
+    context.sights.keep_only(|key| context.ledgers.needs(key));
 }
 
 /// Looks at one orphan, and writes what evidence says.
