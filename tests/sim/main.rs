@@ -13,7 +13,10 @@
 //! ```
 //!
 //! It knows no Kubernetes and is never part of the product.
-#![allow(clippy::disallowed_methods, reason = "a simulator has a clock of its own, and sets it by the real one")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a simulator has a clock of its own, and sets it by the real one"
+)]
 
 #[path = "mod.rs"]
 mod sim;

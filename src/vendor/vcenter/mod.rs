@@ -61,6 +61,12 @@ const PRODUCT: &str = "vCenter";
 /// Path of the clusters. Everything under it is made of this and percent-encoded ids.
 const CLUSTERS: [&str; 5] = ["api", "vcenter", "namespace-management", "software", "clusters"];
 
+/// Path of the versions that this vCenter holds.
+const VERSIONS: [&str; 5] = ["api", "vcenter", "namespace-management", "software", "cluster-available-versions"];
+
+/// How many versions a probe names: a line in a table, not a catalogue.
+const NAMED: usize = 5;
+
 /// Calls a second. vCenter documents no limit. The largest batch (64 clusters), all in flight and each looked at every 10 s, asks 6.4 times
 /// a second; 10 leaves room for the list and for starts, and is far below what its own user interface asks.
 const CALLS_PER_SECOND: u32 = 10;
@@ -134,7 +140,16 @@ impl VCenter {
         self.shared.session.refresh(&self.shared.http).await?;
         let listing = self.list().await.map_err(|failure| failure.error)?;
         let count = listing.sights.len();
-        let message = format!("logged in; {count} Supervisor cluster{}", if count == 1 { "" } else { "s" });
+        let mut message = format!("logged in; {count} Supervisor cluster{}", if count == 1 { "" } else { "s" });
+        // For people only, so its failure fails nothing: what a cluster may go to is in the cluster's own look.
+        if let Ok(versions) = self.versions().await
+            && !versions.is_empty()
+        {
+            let more = versions.len().saturating_sub(NAMED);
+            let named = versions.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            message.push_str(&format!("; versions: {named}{more}"));
+        }
         Ok(Probe {
             product: PRODUCT,
             version: None,
@@ -167,6 +182,17 @@ impl VCenter {
             complete,
             sights,
         })
+    }
+
+    /// Versions that this vCenter holds for Supervisor clusters, as it lists them (`cluster-available-versions`). What a given cluster may go
+    /// to is fewer, and in its own look.
+    pub async fn versions(&self) -> Result<Vec<String>, VendorError> {
+        const OPERATION: &str = "list_versions";
+        let (dated, _) = self.get(OPERATION, &VERSIONS).await?;
+        match json_of(&dated.reply) {
+            Some(Value::Array(rows)) if dated.reply.status == 200 => Ok(rows.iter().filter_map(|row| wire::word(row, "version")).collect()),
+            _ => Err(failure(&self.shared.http, OPERATION, &dated.reply)),
+        }
     }
 
     /// One look at one cluster, with all its detail but its name.

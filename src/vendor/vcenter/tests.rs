@@ -270,3 +270,37 @@ fn the_request_is_described_without_secrets() {
 fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
+
+#[tokio::test]
+async fn a_probe_names_the_versions_and_does_without_them_where_they_cannot_be_read() {
+    let six = (1..=6)
+        .map(|n| format!(r#"{{"version":"v1.{n}","name":"x"}}"#))
+        .collect::<Vec<_>>()
+        .join(",");
+    for (status, body, expected) in [
+        (
+            200,
+            format!("[{six}]"),
+            "logged in; 0 Supervisor clusters; versions: v1.1, v1.2, v1.3, v1.4, v1.5 and 1 more",
+        ),
+        (
+            200,
+            r#"[{"version":7},{"version":"v2"}]"#.to_owned(),
+            "logged in; 0 Supervisor clusters; versions: v2",
+        ),
+        (200, "[]".to_owned(), "logged in; 0 Supervisor clusters"),
+        (200, "{}".to_owned(), "logged in; 0 Supervisor clusters"),
+        (500, "oops".to_owned(), "logged in; 0 Supervisor clusters"),
+        (403, "{}".to_owned(), "logged in; 0 Supervisor clusters"),
+    ] {
+        let server = Server::serve(move |r, _| {
+            if r.target.ends_with("/cluster-available-versions") {
+                json(status, &body)
+            } else {
+                login_or(r, || json(200, "[]"))
+            }
+        })
+        .await;
+        assert_eq!(client(&server).probe().await.unwrap().message, expected);
+    }
+}
