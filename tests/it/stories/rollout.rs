@@ -47,10 +47,11 @@ async fn never_more_than_two_at_once() -> anyhow::Result<()> {
     world.batch("b", spec).await?;
     for round in 1..=2 {
         world.started(2 * round).await?;
-        let full = world
-            .until("b", "no slot left", |s| round == 2 || s.blockers().contains(&"LimitReached"))
+        world
+            .until("b", "no slot left", |s| {
+                s.state() == "RUNNING" && (round == 2 || s.blockers().contains(&"LimitReached"))
+            })
             .await?;
-        assert_eq!(full.state(), "RUNNING");
         world.looks(6).await?;
         assert_eq!(world.vcenter.log().posts().len(), 2 * round, "two, and no third");
         let moving = ids.iter().filter(|c| world.vcenter.cluster_state(c) == Some(State::Pending));
