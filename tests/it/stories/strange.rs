@@ -82,10 +82,13 @@ async fn no_admissible_spec_stalls_the_operator() -> anyhow::Result<()> {
     world.batch(&name, one("domain-c9")).await?;
     // An annotation longer than any field of ours, and a hold that is a novel.
     let long = "☃".repeat(30_000);
-    world.batch("wordy", one("domain-c1")).await?;
+    let mut wordy = one("domain-c1");
+    wordy["suspend"] = json!(true);
+    world.batch("wordy", wordy).await?;
     let annotations = json!({"argocd.argoproj.io/tracking-id": long, "windlass.dev/hold": long});
     let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
     world.batches().patch("wordy", &PatchParams::default(), &patch).await?;
+    world.edit("wordy", json!({"suspend": null})).await?;
     // Connections that lead nowhere.
     for (name, url, pem) in [
         (
