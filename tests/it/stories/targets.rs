@@ -142,3 +142,19 @@ async fn a_cluster_of_another_name_is_never_started() -> anyhow::Result<()> {
     assert_eq!(world.starts("domain-c1"), 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_name_that_is_mended_at_the_vendor_is_seen_without_a_restart() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("renamed", quick(1)).await?;
+    let clusters = json!([{"cluster": "domain-c1", "clusterName": "prod-a"}]);
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
+        .await?;
+    world.reason("b", "REJECTED", "IdentityMismatch").await?;
+    world.vcenter.edit_cluster("domain-c1", |c| c.name = "prod-a".to_owned());
+    world.edit("b", json!({"timeout": "2h"})).await?;
+    let done = world.state("b", "SUCCESS").await?;
+    assert_eq!(done.row("domain-c1")["displayName"], "prod-a");
+    assert_eq!(world.starts("domain-c1"), 1);
+    Ok(())
+}
