@@ -7,8 +7,10 @@ use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
 use windlass::api::UpgradeReceipt;
+use windlass::upgrade::target::TargetKey;
 
 use crate::sim::vcenter::VERSION_NEW;
+use crate::sim::vcenter::VERSION_NEWER;
 use crate::stories::happy::quick;
 use crate::world::World;
 
@@ -105,35 +107,87 @@ async fn editor_cannot_delete_receipt() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_foreign_receipt_blocks_its_target_and_no_other() -> anyhow::Result<()> {
-    let world = World::new("foreign", quick(2)).await?;
-    world.connect("vc").await?;
-    // A receipt that says it is the second of a ledger without a first.
-    let authority = world.vcenter.address().to_string();
-    let key = windlass::upgrade::target::TargetKey::parse(&format!("vcenter|{authority}|domain-c1")).unwrap();
+/// A receipt that nobody's start made, in the ledger of a cluster.
+fn made_up(world: &World, cluster: &str, seq: u32, target: Option<&str>, note: &str) -> Value {
+    let key = TargetKey::parse(&format!("vcenter|{}|{cluster}", world.vcenter.address())).unwrap();
     let claim = json!({
-        "target": key.canonical(), "targetHash": key.hash(), "sequence": 2, "connection": "vc", "before": "{}",
-        "run": {"namespace": world.namespace, "version": VERSION_NEW, "runKey": ""},
+        "target": target.map_or_else(|| key.canonical(), str::to_owned), "targetHash": key.hash(), "sequence": seq,
+        "connection": "vc", "before": "{}", "note": note,
+        "run": {"namespace": world.namespace, "version": VERSION_NEW, "runKey": "made-up"},
         "requestedBy": {"kind": "ClusterUpgradeBatch", "name": "x", "uid": "x", "generation": 1},
     });
-    let receipt = json!({
+    json!({
         "apiVersion": "windlass.dev/v1alpha1", "kind": "UpgradeReceipt",
-        "metadata": {"name": key.receipt_name(2)}, "spec": {"claim": claim},
-    });
-    world.apply(&receipt).await?;
-    let clusters = json!([{"cluster": "domain-c1"}, {"cluster": "domain-c2"}]);
-    let strategy = json!({"maxConcurrent": 2});
-    let _operator = world.operator().await?;
+        "metadata": {"name": key.receipt_name(seq)}, "spec": {"claim": claim},
+    })
+}
+
+#[tokio::test]
+async fn a_foreign_receipt_blocks_its_target_and_no_other() -> anyhow::Result<()> {
+    let world = World::new("foreign", quick(4)).await?;
+    world.connect("vc").await?;
+    let elsewhere = "vcenter|elsewhere.example:443|domain-c9";
+    world.apply(&made_up(&world, "domain-c1", 2, None, "AlreadyAtVersion")).await?;
+    world
+        .apply(&made_up(&world, "domain-c2", 1, Some(elsewhere), "AlreadyAtVersion"))
+        .await?;
+    world.apply(&made_up(&world, "domain-c3", 1, None, "WordOfTheNextVersion")).await?;
+    let clusters: Vec<Value> = (1..=4).map(|n| json!({"cluster": format!("domain-c{n}")})).collect();
+    let strategy = json!({"maxConcurrent": 4});
+    let operator = world.operator().await?;
     world
         .batch(
             "b",
             json!({"desiredVersion": VERSION_NEW, "clusters": clusters, "strategy": strategy}),
         )
         .await?;
-    world.row("b", "domain-c2", "SUCCESS", "UpgradeSucceeded").await?;
+    world.row("b", "domain-c4", "SUCCESS", "UpgradeSucceeded").await?;
     let status = world.reason("b", "PENDING", "LedgerDamaged").await?;
-    assert!(status.message().contains("receipt 1 is missing"), "{}", status.message());
-    assert_eq!(world.starts("domain-c1"), 0);
+    for (cluster, reason, says) in [
+        ("domain-c1", "LedgerDamaged", "receipt 1 is missing"),
+        ("domain-c2", "LedgerDamaged", "elsewhere.example"),
+        ("domain-c3", "ReceiptUnreadable", "upgrade Windlass"),
+    ] {
+        assert_eq!(status.row(cluster)["reason"], reason, "{:#}", status.json);
+        assert!(status.row_message(cluster).contains(says), "{}", status.row_message(cluster));
+    }
+    world.looks(2).await?;
+    let started: Vec<String> = world.vcenter.log().committed().into_iter().map(|s| s.target).collect();
+    assert_eq!(started, ["domain-c4"]);
+    assert!(!operator.log()?.contains("panicked"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_receipt_that_cannot_be_read_blocks_its_target_and_no_other() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("illegible", quick(2)).await?;
+    world.batch("a", one()).await?;
+    world.state("a", "SUCCESS").await?;
+    let name = world.receipt_names().await?.remove(0);
+    let at = |time: &str| {
+        let settled = json!([{"type": "Settled", "status": "True", "lastTransitionTime": time}]);
+        json!({"status": {"conditions": settled}}).to_string()
+    };
+    let patch = ["patch", "rcpt", &name, "--subresource=status", "--type=merge", "-p"];
+    // The schema takes this for a date-time; no calendar does.
+    world
+        .kubectl(&[patch.as_slice(), &[&at("2026-01-01T00:00:00+99:99")]].concat())
+        .await?;
+    let blocked = world.reason("a", "PENDING", "LedgerDamaged").await?;
+    assert!(blocked.message().contains("cannot read"), "{}", blocked.message());
+    world.edit("a", json!({"runKey": "2", "desiredVersion": VERSION_NEWER})).await?;
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": [{"cluster": "domain-c2"}]}))
+        .await?;
+    world.state("b", "SUCCESS").await?;
+    world.looks(2).await?;
+    assert_eq!(
+        (world.starts("domain-c1"), world.starts("domain-c2")),
+        (1, 1),
+        "blocked, and nobody else"
+    );
+    world.kubectl(&[patch.as_slice(), &[&at("2026-01-01T00:00:00Z")]].concat()).await?;
+    world.state("a", "SUCCESS").await?;
+    assert_eq!(world.starts("domain-c1"), 2, "repaired, it goes on");
     Ok(())
 }

@@ -102,3 +102,24 @@ async fn a_restore_without_status_starts_nothing() -> anyhow::Result<()> {
     assert!(world.vcenter.log().duplicates().is_empty());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_connection_that_goes_and_comes_back_starts_nothing_again() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("connection", Config::with_clusters(2)).await?;
+    let clusters = json!([{"cluster": "domain-c1"}, {"cluster": "domain-c2"}]);
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
+        .await?;
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    world.connections().delete("vc", &kube::api::DeleteParams::default()).await?;
+    let blind = world.row("b", "domain-c1", "RUNNING", "OutOfSight").await?;
+    assert!(blind.row_message("domain-c1").contains("ConnectionNotReady"), "{:#}", blind.json);
+    world.finish();
+    world.connect("vc").await?;
+    world.row("b", "domain-c1", "SUCCESS", "UpgradeSucceeded").await?;
+    world.row("b", "domain-c2", "RUNNING", "Running").await?;
+    world.finish();
+    world.state("b", "SUCCESS").await?;
+    assert_eq!((world.starts("domain-c1"), world.starts("domain-c2")), (1, 1));
+    Ok(())
+}

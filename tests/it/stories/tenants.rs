@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
 use crate::sim::vcenter::VERSION_NEWER;
@@ -85,5 +86,27 @@ async fn two_namespaces_of_one_operator_start_one() -> anyhow::Result<()> {
     let mut ends = [world.ends(1).await?, other.ends(1).await?].concat();
     ends.sort();
     assert_eq!(ends, ["AlreadyAtVersion", "Succeeded"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_connections_to_one_vcenter_start_one() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("two-conns", Config::with_clusters(1)).await?;
+    world.secret("other", vcenter::USER, vcenter::PASSWORD).await?;
+    let mut other = world.connection("other");
+    other["spec"]["url"] = json!(format!("{}/", world.vcenter.url()));
+    world.apply(&other).await?;
+    let mut through_other = one(VERSION_NEW);
+    through_other["connectionRef"] = json!({"name": "other"});
+    world.batch("a", one(VERSION_NEW)).await?;
+    world.batch("b", through_other).await?;
+    for batch in ["a", "b"] {
+        world.row(batch, "domain-c1", "RUNNING", "Running").await?;
+    }
+    world.finish();
+    for batch in ["a", "b"] {
+        world.reason(batch, "SUCCESS", "UpgradeSucceeded").await?;
+    }
+    assert_eq!(world.vcenter.log().posts().len(), 1);
     Ok(())
 }
