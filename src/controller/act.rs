@@ -17,6 +17,7 @@ use super::permit::Order;
 use super::permit::Plan;
 use super::permit::Refused;
 use super::permit::StartPermit;
+use super::receipts;
 use super::wakes::Who;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
@@ -209,7 +210,7 @@ async fn last_receipt(context: &Context, key: &TargetKey) -> Result<Option<Recei
     let live = Live::get(&api, &last.name).await?;
     let live = live.ok_or_else(|| NotBegun::LedgerMoved(format!("receipt {} is gone", last.name)))?;
     context.ledgers.learn(live.object());
-    Ok(Some(super::receipts::read(live.object())))
+    Ok(Some(receipts::read(live.object())))
 }
 
 fn with_last(context: &Context, key: &TargetKey, last: Option<Receipt>) -> Result<Ledger, Damaged> {
@@ -236,6 +237,7 @@ fn requested_by(batch: &ClusterUpgradeBatch) -> RequestedBy {
         uid: batch.uid().unwrap_or_default(),
         generation: batch.metadata.generation.unwrap_or_default(),
         field_manager: newest.and_then(|m| m.manager.clone()),
-        tracking_id: batch.annotations().get(TRACKING_ANNOTATION).cloned(),
+        // An annotation may be far longer than what a receipt takes.
+        tracking_id: batch.annotations().get(TRACKING_ANNOTATION).map(|id| receipts::bounded(id)),
     }
 }

@@ -121,8 +121,8 @@ fn end(status: &UpgradeReceiptStatus, unknown: &mut Vec<String>) -> Option<End> 
 /// Longest text that the CRD takes in a receipt's message or evidence.
 const TEXT: usize = 1024;
 
-/// Cut to what the CRD takes: a fact must never fail to be written for its length.
-fn bounded(text: &str) -> String {
+/// Cut to what the CRD takes: a receipt must never fail to be written for the length of a text.
+pub fn bounded(text: &str) -> String {
     text.chars().take(TEXT).collect()
 }
 

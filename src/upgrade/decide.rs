@@ -12,6 +12,7 @@ use super::decision::Look;
 use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
+use super::reason::Reason;
 use super::rollout::Rollout;
 use super::rollout::roll;
 use super::row::Judged;
@@ -80,6 +81,8 @@ fn blockers(judged: &[Judged], rollout: &Rollout) -> Vec<Blocker> {
 /// How old a target's newest sight may become; `None` where nothing more is to be seen.
 fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration> {
     match judged.place {
+        // No receipt says so, only the vendor's name of it, which may be mended there as well as in the spec.
+        Place::Over if judged.row.reason == Reason::IdentityMismatch => Some(facts.timing.poll_waiting),
         Place::Over => None,
         Place::InFlight { .. } => {
             let calm = target
@@ -118,7 +121,7 @@ fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
 }
 
 fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Duration> {
-    if judged.iter().all(|j| j.place == Place::Over) {
+    if facts.targets.iter().zip(judged).all(|(t, j)| patience(facts, t, j).is_none()) {
         return None;
     }
     let looks = facts

@@ -83,6 +83,14 @@ pub struct Wanted {
     pub name: String,
 }
 
+impl Wanted {
+    /// The resource that asks, or one of the same name before it, asked for the receipt.
+    fn asked_for(&self, receipt: &Receipt) -> bool {
+        let by = &receipt.requested_by;
+        receipt.run.namespace == self.run.namespace && by.kind == self.kind && by.name == self.name
+    }
+}
+
 /// What the ledger says about a wanted run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunStanding<'a> {
@@ -109,6 +117,13 @@ pub enum RunStanding<'a> {
     },
     /// Not taken, and too early to try again.
     Resting(&'a Receipt, Timestamp),
+}
+
+impl RunStanding<'_> {
+    /// The run came to an end, good or bad.
+    fn over(&self) -> bool {
+        !matches!(self, RunStanding::Fresh(_) | RunStanding::Open(_) | RunStanding::Resting(..))
+    }
 }
 
 impl Ledger {
@@ -176,11 +191,18 @@ impl Ledger {
         self.receipts.last().map_or(1, |r| r.seq.saturating_add(1))
     }
 
-    /// What this ledger says about a run.
+    /// What this ledger says about a run. A run that came to its end shows that end whoever holds the target since: drift takes
+    /// nothing back. Only a later run that the same resource asked for is shown in its place.
     pub fn standing<'a>(&'a self, wanted: &Wanted, now: Timestamp, timing: &Timing) -> RunStanding<'a> {
-        if let Some(open) = self.open() {
-            return RunStanding::Open(open);
+        let of_run = self.of_run(wanted, now, timing);
+        match self.open() {
+            Some(open) if open.run == wanted.run || wanted.asked_for(open) || !of_run.over() => RunStanding::Open(open),
+            _ => of_run,
         }
+    }
+
+    /// What the receipts of this run say, as if nobody held the target.
+    fn of_run<'a>(&'a self, wanted: &Wanted, now: Timestamp, timing: &Timing) -> RunStanding<'a> {
         let of_run: Vec<&Receipt> = self.receipts.iter().filter(|r| r.run == wanted.run).collect();
         let Some(last) = of_run.last().copied() else {
             return RunStanding::Fresh(self.next_seq());
@@ -227,9 +249,6 @@ impl Ledger {
     /// rollback does. Somebody else's later start is drift, and drift never takes back a success. Going on to a version that was
     /// tried before is no rollback either: that run shows the end it had.
     fn left_behind_by(&self, spent: &Receipt, wanted: &Wanted) -> Option<&Receipt> {
-        let same_asker = |r: &Receipt| {
-            r.run.namespace == wanted.run.namespace && r.requested_by.kind == wanted.kind && r.requested_by.name == wanted.name
-        };
         let back = |r: &Receipt| {
             matches!(
                 version::order(&wanted.run.version, &r.run.version),
@@ -239,7 +258,7 @@ impl Ledger {
         let got_there = |r: &Receipt| matches!(r.standing(), Standing::Ended(EndKind::Succeeded | EndKind::AlreadyAtVersion));
         self.receipts
             .iter()
-            .find(|r| r.seq > spent.seq && same_asker(r) && got_there(r) && back(r))
+            .find(|r| r.seq > spent.seq && wanted.asked_for(r) && got_there(r) && back(r))
     }
 
     /// The version that the last accepted run of this target came from: going there is a downgrade, also when that run failed

@@ -13,3 +13,4 @@ mod deploy;
 mod plane_stories;
 mod stories;
 mod world;
+mod world_people;

@@ -4,6 +4,7 @@
 //! simulator's own log of committed starts, never a status.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,7 +54,7 @@ pub struct World {
     /// This story's namespace.
     pub namespace: String,
     /// This story's vCenter.
-    pub vcenter: Running<VCenter>,
+    pub vcenter: Arc<Running<VCenter>>,
     /// Durations of its operators.
     pub timing: Value,
     /// More arguments of its operators.
@@ -77,7 +78,7 @@ impl World {
             plane,
             client,
             namespace,
-            vcenter: VCenter::start(config).await?,
+            vcenter: Arc::new(VCenter::start(config).await?),
             timing: timing(),
             args: vec!["--allow-cidr".to_owned(), "127.0.0.0/8".to_owned()],
         };
