@@ -11,6 +11,9 @@ use serde_json::json;
 use super::happy::quick;
 use super::support::assert_each_started_once;
 use super::support::bold_batch;
+use super::support::entries;
+use super::support::next_start;
+use super::support::receipts;
 use crate::sim::Action;
 use crate::sim::Rule;
 use crate::sim::VCenter;
@@ -20,6 +23,7 @@ use crate::sim::vcenter::CLUSTERS;
 use crate::sim::vcenter::PASSWORD;
 use crate::sim::vcenter::USER;
 use crate::sim::vcenter::User;
+use crate::sim::vcenter::VERSION_NEW;
 use crate::sim::vcenter::logins;
 use crate::world::Operator;
 use crate::world::World;
@@ -245,5 +249,44 @@ async fn a_batch_without_its_connection_waits_and_says_which() -> anyhow::Result
     world.connections().delete("vc", &DeleteParams::default()).await?;
     world.edit("b", json!({"strategy": {"maxFailures": 2}})).await?;
     world.state("b", "SUCCESS").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_edited_or_deleted_in_the_middle_of_a_start_never_takes_its_session_away() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("edited", quick(2)).await?;
+    let slow = Action::Latency {
+        ms: 1500,
+        when: When::Before,
+    };
+    let first = next_start(&world, "domain-c1", slow.clone());
+    let second = next_start(&world, "domain-c2", slow);
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": entries(2)}))
+        .await?;
+    world.vcenter.faults().wait_until_hit(first).await?;
+    let mut connection = world.connection("vc");
+    connection["spec"]["suspend"] = json!(true);
+    world.apply(&connection).await?;
+    world
+        .until("b", "the first done, the rest suspended", |s| {
+            s.json["done"] == "1/2" && s.waiting_for() == "Suspended"
+        })
+        .await?;
+    world.apply(&world.connection("vc")).await?;
+    world.vcenter.faults().wait_until_hit(second).await?;
+    world.connections().delete("vc", &DeleteParams::default()).await?;
+    world.reason("b", "RUNNING", "OutOfSight").await?;
+    world.connect("vc").await?;
+    world.state("b", "SUCCESS").await?;
+    for cluster in ["domain-c1", "domain-c2"] {
+        assert_eq!(receipts(&world, cluster).await?, ["Accepted/Succeeded"], "{cluster}");
+    }
+    assert_each_started_once(&world, 2);
+    assert_eq!(
+        world.vcenter.live_sessions(),
+        1,
+        "the sessions of the Connection's earlier forms were ended"
+    );
     Ok(())
 }
