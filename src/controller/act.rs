@@ -87,7 +87,9 @@ pub struct Begun {
 pub fn begin(context: &Arc<Context>, begun: Begun) {
     let context = Arc::clone(context);
     let tasks = context.tasks.clone();
+    let using = begun.client.using();
     tasks.spawn(async move {
+        let _using = using;
         let Begun {
             who,
             effect,

@@ -14,6 +14,7 @@ use kube::Api;
 use kube::ResourceExt;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::sights::Looks;
 use super::sights::Sights;
@@ -56,9 +57,16 @@ pub struct Client {
     pub starting: tokio::sync::Mutex<()>,
     credentials: Arc<KubeCredentials>,
     doubted: AtomicBool,
+    uses: TaskTracker,
 }
 
 impl Client {
+    /// Keeps the session until it is dropped, also when the Connection is edited or deleted meanwhile: a start that the vendor has not
+    /// processed yet must not lose the session behind it.
+    pub fn using(&self) -> TaskTrackerToken {
+        self.uses.token()
+    }
+
     /// A call failed: the Connection is to be probed, and credentials that were refused are not tried again soon.
     pub fn suspect(&self, error: &VendorError) {
         self.refused(error);
@@ -165,7 +173,11 @@ impl Clients {
 
     fn retire(&self, old: Option<Made>) {
         if let Some(Made { client: Ok(client), .. }) = old {
-            self.tasks.spawn(async move { client.vendor.logout().await });
+            client.uses.close();
+            self.tasks.spawn(async move {
+                client.uses.wait().await;
+                client.vendor.logout().await;
+            });
         }
     }
 
@@ -217,6 +229,7 @@ impl Clients {
             starting: tokio::sync::Mutex::default(),
             credentials,
             doubted: AtomicBool::new(false),
+            uses: TaskTracker::new(),
         })
     }
 }

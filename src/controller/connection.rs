@@ -132,6 +132,7 @@ async fn probe(context: &Context, connection: &Connection, who: &Who, of: (Strin
     let at = context.clock.mono();
     let found = match context.clients.of(connection) {
         Ok(client) => {
+            let _using = client.using();
             let found = client.vendor.probe().await;
             client.take_doubt();
             if let Err(error) = &found {

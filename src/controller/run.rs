@@ -267,6 +267,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     controllers.wait().await;
     tasks.close();
     tasks.wait().await;
+    // Last: a start that is under way needs its session until it is answered, and a look whose session ended would log in again.
     context.clients.log_out().await;
     outcome
 }

@@ -157,8 +157,9 @@ pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
     if keys.is_empty() || client.looks.join_list(keys, who) {
         return;
     }
-    let own = Arc::clone(client);
+    let (own, using) = (Arc::clone(client), client.using());
     client.tasks.spawn(async move {
+        let _using = using;
         let landing = Landing { client: &own, key: None };
         let outcome = own.vendor.list().await;
         let flight = landing.land();
@@ -190,8 +191,9 @@ pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
     if client.looks.join_target(key, who) {
         return;
     }
-    let (own, key) = (Arc::clone(client), key.clone());
+    let (own, key, using) = (Arc::clone(client), key.clone(), client.using());
     client.tasks.spawn(async move {
+        let _using = using;
         let landing = Landing {
             client: &own,
             key: Some(&key),

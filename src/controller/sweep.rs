@@ -58,6 +58,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         return;
     };
     if let Some(client) = client(context, receipt, &key) {
+        let _using = client.using();
         let sight = client.vendor.observe(&key).await;
         context.sights.put(&key, sight);
     } else {

@@ -16,6 +16,8 @@ use kube::api::Patch;
 use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::Connection;
@@ -320,6 +322,24 @@ impl World {
             tails.join("\n---\n")
         )
     }
+
+    /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.
+    pub async fn readable(&self, operators: &[&Operator]) -> anyhow::Result<String> {
+        let kinds = "connections.windlass.dev,clusterupgradebatches.windlass.dev,events.events.k8s.io";
+        let mut all = self
+            .plane
+            .kubectl(&["get", kinds, "-n", &self.namespace, "-o", "json"])
+            .await?
+            .ok()?;
+        all.push_str(&serde_json::to_string(&self.receipts().await?)?);
+        for operator in operators {
+            all.push_str(&operator.log()?);
+            if !operator.child.has_ended() {
+                all.push_str(&operator.get("/metrics").await?.1);
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl Operator {
@@ -343,6 +363,18 @@ impl Operator {
     /// Its exit code once it is gone.
     pub async fn gone(self) -> anyhow::Result<Option<i32>> {
         Ok(self.child.wait().await?.code)
+    }
+
+    /// What its endpoint at this path answers: status and body.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let mut stream = tokio::net::TcpStream::connect(&self.listen).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.listen);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let status = answer.split(' ').nth(1).context("a status line")?.parse()?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("a body")?;
+        Ok((status, body.to_owned()))
     }
 
     /// Everything it logged so far.

@@ -108,6 +108,11 @@ impl Sessions {
         self.live.remove(token);
     }
 
+    /// The tokens that are live.
+    pub fn tokens(&self) -> Vec<String> {
+        self.live.keys().cloned().collect()
+    }
+
     /// How many are live.
     pub fn count(&mut self, now: Timestamp, settings: &Settings) -> usize {
         self.purge(now, settings);

@@ -163,6 +163,11 @@ impl VCenter {
         inner.sessions.count(self.clock.now(), &inner.settings)
     }
 
+    /// The tokens of the live sessions: what nobody but the client may ever see.
+    pub fn session_tokens(&self) -> Vec<String> {
+        lock(&self.inner).sessions.tokens()
+    }
+
     /// How many sessions were ever made: a client that logs in once per call shows here.
     pub fn logins(&self) -> u64 {
         self.logins.load(std::sync::atomic::Ordering::SeqCst)
