@@ -68,47 +68,62 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn until_told(args: Args) -> anyhow::Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let screen = Arc::new(Screen::new());
-    let told = Arc::clone(&screen);
-    let code = tokio::select! {
-        code = run(args, Arc::clone(&screen)) => code,
-        _ = interrupt.recv() => ExitCode::from(130),
-        _ = terminate.recv() => ExitCode::from(143),
-        () = told.closed() => ExitCode::FAILURE,
+    let once = args.once;
+    let stage = tokio::select! {
+        done = run(args, Arc::clone(&screen)) => done,
+        _ = interrupt.recv() => Err(ExitCode::from(130)),
+        _ = terminate.recv() => Err(ExitCode::from(143)),
+        () = screen.closed() => Err(ExitCode::FAILURE),
     };
-    Ok(code)
+    match stage {
+        Ok(stage) if !once => {
+            stay(&stage);
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                () = screen.closed() => {}
+            }
+            screen.freeze();
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(code) => Ok(code),
+    }
 }
 
-async fn run(args: Args, screen: Arc<Screen>) -> ExitCode {
+/// The story from its beginning to its end; the stage still stands afterwards.
+async fn run(args: Args, screen: Arc<Screen>) -> Result<Stage, ExitCode> {
     screen.line("Windlass demo: a real control plane, the real operator, a simulated vCenter. Nothing stays behind.\n");
     let mut stage = match Stage::set(screen, f64::from(args.speed), args.keep_logs).await {
         Ok(stage) => stage,
-        Err(error) => {
-            complain(&format!("the demo could not begin: {error:#}"));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return Err(failed(&format!("the demo could not begin: {error:#}"))),
     };
     if let Err(error) = story::tell(&mut stage).await {
         stage.screen.freeze();
-        complain(&format!("{}\n\nthe demo failed: {error:#}", stage.report()));
-        return ExitCode::FAILURE;
+        return Err(failed(&format!("{}\n\nthe demo failed: {error:#}", stage.report())));
     }
     let missed = verdict::give(&stage);
-    if !missed.is_empty() {
-        complain(&format!("{}\n\nthe demo failed: {}", stage.report(), missed.join("; ")));
-        return ExitCode::FAILURE;
+    if missed.is_empty() {
+        return Ok(stage);
     }
-    if !args.once {
-        match hints::hints(&stage) {
-            Ok(hints) => stage.screen.line(&hints),
-            Err(error) => complain(&format!("{error:#}")),
-        }
-        stage.screen.thaw();
-        std::future::pending::<()>().await;
+    Err(failed(&format!("{}\n\nthe demo failed: {}", stage.report(), missed.join("; "))))
+}
+
+/// From here on it is the people's stage; the table goes on below the hints.
+fn stay(stage: &Stage) {
+    match hints::hints(stage) {
+        Ok(hints) => stage.screen.line(&hints),
+        Err(error) => complain(&format!("{error:#}")),
     }
-    ExitCode::SUCCESS
+    stage.screen.thaw();
+}
+
+fn failed(text: &str) -> ExitCode {
+    complain(text);
+    ExitCode::FAILURE
 }
 
 fn complain(text: &str) {
-    // Whom should it tell that there is nobody to tell?
+    // If nobody reads this either, there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -34,6 +34,8 @@ struct State {
     /// How many of its lines stand below the cursor's home and are replaced by the next write.
     drawn: usize,
     frozen: bool,
+    /// On a pipe the heads are written once.
+    headed: bool,
 }
 
 impl Screen {
@@ -85,7 +87,8 @@ impl Screen {
             state.table = table;
             erased + &draw(&mut state)
         } else {
-            let changed = changed(&state.table, &table);
+            let changed = changed(&state, &table);
+            state.headed |= !table.lines.is_empty();
             state.table = table;
             changed
         };
@@ -146,9 +149,14 @@ fn draw(state: &mut State) -> String {
     format!("\x1b[?7l{}\x1b[?7h", lines.concat())
 }
 
-/// The lines that are not as before; the heads, too, when there was no table.
-fn changed(before: &Table, now: &Table) -> String {
-    let was = |at: usize| before.lines.get(at);
-    let lines = now.lines.iter().enumerate().filter(|(at, line)| was(*at) != Some(line));
-    lines.map(|(_, (_, line))| format!("        {line}\n")).collect()
+/// The lines that are not as before.
+fn changed(state: &State, now: &Table) -> String {
+    let news = |(head, line): &&(bool, String)| {
+        if *head {
+            !state.headed
+        } else {
+            !state.table.lines.contains(&(false, line.clone()))
+        }
+    };
+    now.lines.iter().filter(news).map(|(_, line)| format!("        {line}\n")).collect()
 }

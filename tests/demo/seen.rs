@@ -126,12 +126,11 @@ impl Watches {
         let mut task = JoinSet::new();
         task.spawn(async move {
             while let Some(change) = changes.next().await {
-                let of_batch = matches!(change, Change::Batch(_));
-                sender.send_modify(|seen| seen.take(change));
-                if of_batch {
-                    let table = sender.borrow().batch.as_ref().map_or_else(Table::default, tables::upgrade);
-                    screen.show(table);
+                // Shown before anybody can act on it, so that what is said about it comes after it.
+                if let Change::Batch(batch) = &change {
+                    screen.show(batch.as_ref().map_or_else(Table::default, tables::upgrade));
                 }
+                sender.send_modify(|seen| seen.take(change));
             }
         });
         Watches { seen, _task: task }

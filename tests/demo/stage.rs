@@ -139,6 +139,8 @@ impl Stage {
             ("WINDLASS_TEST_TIMING", &timing),
         ];
         let log = self.logs.join(format!("operator-{}.log", self.starts));
+        // In a folder that was kept there may be one of last time.
+        std::fs::write(&log, "")?;
         let child = self.plane.spawn(&self.binary, &args, &env, &log).await?;
         let pid = child.pid();
         self.operator = Some(child);

@@ -24,8 +24,8 @@ pub async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
     ask(stage).await?;
     canary(stage).await?;
     rejected(stage).await?;
-    killed_after(stage).await?;
-    killed_before(stage).await?;
+    let next = killed_after(stage).await?;
+    killed_before(stage, next).await?;
     deleted(stage).await
 }
 
@@ -67,8 +67,8 @@ async fn rejected(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The answer to a start is lost together with the operator, after vCenter took the start.
-async fn killed_after(stage: &mut Stage) -> anyhow::Result<()> {
+/// The answer to a start is lost together with the operator, after vCenter took the start. Returns the rule that will hold the next.
+async fn killed_after(stage: &mut Stage) -> anyhow::Result<u64> {
     let rule = hang(stage, PROD_A, When::After);
     let folder = stage.manifests(true)?;
     stage
@@ -102,10 +102,15 @@ async fn killed_after(stage: &mut Stage) -> anyhow::Result<()> {
     stage
         .screen
         .say("vCenter shows prod-a on its way: the run is adopted on that evidence, and followed to its end");
-    stage.held(next).await?;
+    Ok(next)
+}
+
+/// The operator is killed before vCenter took a start: that has to be proven before there may be another.
+async fn killed_before(stage: &mut Stage, rule: u64) -> anyhow::Result<()> {
+    stage.held(rule).await?;
     stage.screen.say("prod-a is at its version; prod-b is next");
     let pid = stage.kill_operator().await?;
-    stage.vcenter.faults().release(next, Release::Drop)?;
+    stage.vcenter.faults().release(rule, Release::Drop)?;
     let taken = stage.vcenter.log().starts(PROD_B).len();
     stage.screen.say(&format!(
         "KILL -9 of the operator ({pid}), this time before vCenter took the start ({taken} starts of prod-b in its log)"
@@ -114,11 +119,6 @@ async fn killed_after(stage: &mut Stage) -> anyhow::Result<()> {
         taken == 0,
         "the second kill was meant to come before vCenter took the start, but it took {taken}"
     );
-    Ok(())
-}
-
-/// The operator was killed before vCenter took a start: that has to be proven before there may be another.
-async fn killed_before(stage: &mut Stage) -> anyhow::Result<()> {
     let pid = stage.start_operator().await?;
     stage.screen.say(&format!(
         "a new operator ({pid}) cannot tell yet: only two looks after a grace period (15 minutes; here 8 s) prove that nothing came of it"

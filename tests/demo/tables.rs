@@ -11,9 +11,12 @@ use crate::screen::Table;
 /// The batch and its clusters.
 pub fn upgrade(batch: &ClusterUpgradeBatch) -> Table {
     let status = batch.status.clone().unwrap_or_default();
+    if status.targets.is_empty() {
+        return Table::default();
+    }
     let columns = |cells: [&str; 5]| {
         let [name, state, progress, version, message] = cells;
-        format!("{name:<9} {state:<9} {progress:<9} {version:<36} {message}")
+        format!("{name:<10} {state:<9} {progress:<9} {version:<36} {message}")
             .trim_end()
             .to_owned()
     };
@@ -44,8 +47,10 @@ pub fn upgrade(batch: &ClusterUpgradeBatch) -> Table {
     Table { lines }
 }
 
-/// The receipts, one a line.
+/// The receipts, one a line, oldest first.
 pub fn receipts<'a>(receipts: impl Iterator<Item = &'a UpgradeReceipt>) -> String {
+    let mut receipts: Vec<_> = receipts.collect();
+    receipts.sort_by_key(|r| (r.creation_timestamp(), r.name_any()));
     let mut lines = vec![line(["RECEIPT", "TARGET", "VERSION", "ANSWER", "END"])];
     for receipt in receipts {
         let status = receipt.status.clone().unwrap_or_default();

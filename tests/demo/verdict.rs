@@ -47,7 +47,7 @@ fn requests(log: &Log) -> String {
     let (posts, refused) = (log.posts(), log.refused_posts().len());
     let cut = |e: &&crate::sim::Entry| !matches!(e.outcome, Outcome::Answered(_)) && !log.committed().iter().any(|s| s.request == e.number);
     format!(
-        "requests to start: {}, of which refused by the pre-check: {refused}, lost before vCenter took them: {}",
+        "requests to start: {}, of which refused: {refused}, lost before vCenter took them: {}",
         posts.len(),
         posts.iter().filter(cut).count()
     )
