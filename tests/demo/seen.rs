@@ -1,0 +1,179 @@
+//! What the API server tells over watches: the batch, its Connection and the receipts, and every state that was ever shown.
+//!
+//! Made by [`stage`](super::stage). Nothing polls: each change arrives as an event, is remembered here and drawn at once, so a state
+//! that lasted for a moment only is not missed. It may write nothing.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use kube::Api;
+use kube::Client;
+use kube::ResourceExt;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher;
+use kube::runtime::watcher::Event;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use windlass::api::ClusterUpgradeBatch;
+use windlass::api::Connection;
+use windlass::api::UpgradeReceipt;
+
+use crate::screen::Screen;
+use crate::screen::Table;
+use crate::tables;
+
+/// The namespace of the manifests.
+pub const NAMESPACE: &str = "vsphere";
+
+/// All that was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The batch as it is.
+    pub batch: Option<ClusterUpgradeBatch>,
+    /// The Connection as it is.
+    pub connection: Option<Connection>,
+    /// All receipts by name.
+    pub receipts: BTreeMap<String, UpgradeReceipt>,
+    /// Every state that the batch was ever in, with the reason of Ready.
+    pub batch_states: BTreeSet<(String, String)>,
+    /// Every state that a row of it was ever in.
+    pub row_states: BTreeSet<String>,
+}
+
+impl Seen {
+    /// The batch's state and the reason of its Ready condition, if they belong to its newest generation.
+    pub fn batch(&self) -> (&str, &str) {
+        self.batch
+            .as_ref()
+            .filter(|b| b.metadata.generation.is_some() && b.status.as_ref().and_then(|s| s.observed_generation) == b.metadata.generation)
+            .map_or(("", ""), state_and_reason)
+    }
+
+    /// A row's state.
+    pub fn row(&self, cluster: &str) -> &str {
+        let rows = self.batch.iter().flat_map(|b| &b.status).flat_map(|s| &s.targets);
+        let mut found = rows.filter(|r| r.name == cluster).filter_map(|r| r.state.as_deref());
+        found.next().unwrap_or_default()
+    }
+
+    /// Whether the Connection can be used.
+    pub fn connected(&self) -> bool {
+        let conditions = self.connection.iter().flat_map(|c| &c.status).flat_map(|s| &s.conditions);
+        conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    }
+
+    /// The receipts of a cluster, oldest first.
+    pub fn receipts_of(&self, cluster: &str) -> impl Iterator<Item = &UpgradeReceipt> {
+        self.receipts.values().filter(move |r| tables::object(r) == cluster)
+    }
+
+    /// How the last receipt of a cluster ended.
+    pub fn last_end(&self, cluster: &str) -> &str {
+        let end = self.receipts_of(cluster).last().and_then(|r| r.status.as_ref()?.end.as_ref());
+        end.map_or("", |e| e.kind.as_str())
+    }
+
+    fn take(&mut self, event: Change) {
+        match event {
+            Change::Batch(batch) => {
+                if let Some(status) = batch.as_ref().and_then(|b| b.status.as_ref()) {
+                    self.row_states.extend(status.targets.iter().filter_map(|r| r.state.clone()));
+                }
+                let (state, reason) = batch.as_ref().map_or(("", ""), state_and_reason);
+                if !state.is_empty() {
+                    self.batch_states.insert((state.to_owned(), reason.to_owned()));
+                }
+                self.batch = batch;
+            }
+            Change::Connection(connection) => self.connection = connection,
+            Change::Receipt(receipt) => {
+                self.receipts.insert(receipt.name_any(), *receipt);
+            }
+        }
+    }
+}
+
+fn state_and_reason(batch: &ClusterUpgradeBatch) -> (&str, &str) {
+    let Some(status) = &batch.status else { return ("", "") };
+    let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+    (status.state.as_deref().unwrap_or_default(), ready.map_or("", |c| c.reason.as_str()))
+}
+
+enum Change {
+    Batch(Option<ClusterUpgradeBatch>),
+    Connection(Option<Connection>),
+    Receipt(Box<UpgradeReceipt>),
+}
+
+/// The watches. Dropping it ends them.
+pub struct Watches {
+    seen: watch::Receiver<Seen>,
+    _task: JoinSet<()>,
+}
+
+impl Watches {
+    /// Begins to watch, and to show the table on `screen`.
+    pub fn start(client: &Client, screen: Arc<Screen>) -> Watches {
+        let (sender, seen) = watch::channel(Seen::default());
+        let mut changes = futures::stream::select_all([
+            batches(Api::namespaced(client.clone(), NAMESPACE)),
+            connections(Api::namespaced(client.clone(), NAMESPACE)),
+            receipts(Api::all(client.clone())),
+        ]);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while let Some(change) = changes.next().await {
+                // Shown before anybody can act on it, so that what is said about it comes after it.
+                if let Change::Batch(batch) = &change {
+                    screen.show(batch.as_ref().map_or_else(Table::default, tables::upgrade));
+                }
+                sender.send_modify(|seen| seen.take(change));
+            }
+        });
+        Watches { seen, _task: task }
+    }
+
+    /// Returns once `so` holds.
+    pub async fn until(&self, so: impl FnMut(&Seen) -> bool) -> anyhow::Result<()> {
+        self.seen.clone().wait_for(so).await?;
+        Ok(())
+    }
+
+    /// What was seen so far.
+    pub fn now(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+}
+
+/// Broken watches begin again by themselves; that is not worth a word.
+fn batches(api: Api<ClusterUpgradeBatch>) -> BoxStream<'static, Change> {
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let change = async |event| match event {
+        Ok(Event::Apply(batch) | Event::InitApply(batch)) => Some(Change::Batch(Some(batch))),
+        Ok(Event::Delete(_)) => Some(Change::Batch(None)),
+        _ => None,
+    };
+    events.filter_map(change).boxed()
+}
+
+fn connections(api: Api<Connection>) -> BoxStream<'static, Change> {
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let change = async |event| match event {
+        Ok(Event::Apply(connection) | Event::InitApply(connection)) => Some(Change::Connection(Some(connection))),
+        Ok(Event::Delete(_)) => Some(Change::Connection(None)),
+        _ => None,
+    };
+    events.filter_map(change).boxed()
+}
+
+fn receipts(api: Api<UpgradeReceipt>) -> BoxStream<'static, Change> {
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let change = async |event| match event {
+        Ok(Event::Apply(receipt) | Event::InitApply(receipt)) => Some(Change::Receipt(Box::new(receipt))),
+        _ => None,
+    };
+    events.filter_map(change).boxed()
+}

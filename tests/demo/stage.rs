@@ -1,0 +1,272 @@
+//! Everything that runs: the control plane, the vCenter simulator, the operator, and the watches on the API.
+//!
+//! Made by `main`, used by [`story`](super::story). All children hang on the plane's supervisor, which ends them and removes the
+//! folder when this process ends, however it ends. Everything listens on loopback.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use anyhow::bail;
+
+use crate::operator;
+use crate::plane::Child;
+use crate::plane::KUBERNETES_VERSION;
+use crate::plane::Options;
+use crate::plane::Plane;
+use crate::screen::Screen;
+use crate::seen::Seen;
+use crate::seen::Watches;
+use crate::sim::Clock;
+use crate::sim::Config;
+use crate::sim::Running;
+use crate::sim::VCenter;
+use crate::sim::vcenter::Cluster;
+use crate::sim::vcenter::Note;
+use crate::sim::vcenter::PASSWORD;
+use crate::sim::vcenter::Severity;
+use crate::sim::vcenter::USER;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const CONNECTION: &str = include_str!("manifests/connection.yaml");
+const UPGRADE: &str = include_str!("manifests/upgrade.yaml");
+
+/// Simulated seconds that the longest upgrade takes.
+const LONGEST: f64 = 1800.0;
+
+/// The stage.
+pub struct Stage {
+    /// Where it is told.
+    pub screen: Arc<Screen>,
+    /// The control plane.
+    pub plane: Plane,
+    /// The vCenter.
+    pub vcenter: Running<VCenter>,
+    /// Where the operator's endpoints listen.
+    pub listen: String,
+    watches: Watches,
+    operator: Option<Child>,
+    binary: PathBuf,
+    kubeconfig: PathBuf,
+    logs: PathBuf,
+    starts: u32,
+    patience: Duration,
+}
+
+impl Stage {
+    /// Starts all but the operator.
+    pub async fn set(screen: Arc<Screen>, speed: f64, logs: Option<PathBuf>) -> anyhow::Result<Stage> {
+        screen.say("building the operator (a debug build: only that lets its waits be shortened)");
+        let binary = operator::build().await?;
+        screen.say("starting etcd, kube-apiserver and kube-controller-manager on 127.0.0.1");
+        let plane = Plane::start(Options::default()).await.context("the control plane did not start")?;
+        let version = if plane.is_pinned() {
+            KUBERNETES_VERSION
+        } else {
+            "as in KUBEBUILDER_ASSETS"
+        };
+        screen.say(&format!("Kubernetes {version} is ready at {}", plane.server_url()));
+        let vcenter = VCenter::start(vcenter(speed)).await?;
+        screen.say(&format!(
+            "a simulated vCenter listens at {}; its clock runs {speed} times as fast as ours",
+            vcenter.url()
+        ));
+        let logs = logs.unwrap_or_else(|| plane.scratch().to_owned());
+        std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+        let logs = logs.canonicalize().with_context(|| logs.display().to_string())?;
+        let client = plane.client().await?;
+        let mut stage = Stage {
+            watches: Watches::start(&client, Arc::clone(&screen)),
+            kubeconfig: plane.scratch().join("operator.kubeconfig"),
+            listen: format!("127.0.0.1:{}", free_port()?),
+            patience: Duration::from_mins(2) + Duration::from_secs_f64(LONGEST / speed),
+            operator: None,
+            starts: 0,
+            screen,
+            plane,
+            vcenter,
+            binary,
+            logs,
+        };
+        stage.install().await?;
+        Ok(stage)
+    }
+
+    /// CRDs, RBAC, and a token of exactly that ServiceAccount.
+    async fn install(&mut self) -> anyhow::Result<()> {
+        self.screen
+            .say("installing Windlass: kubectl apply -f crds/ -f deploy/{namespace,rbac,roles}.yaml");
+        let crds = format!("{ROOT}/crds");
+        let file = |name: &str| format!("{ROOT}/deploy/{name}.yaml");
+        let (namespace, rbac, roles) = (file("namespace"), file("rbac"), file("roles"));
+        self.kubectl(&["apply", "-f", &crds, "-f", &namespace, "-f", &rbac, "-f", &roles])
+            .await?;
+        self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])
+            .await?;
+        let args = ["create", "token", "windlass", "-n", "windlass-system", "--duration=24h"];
+        let token = self.kubectl(&args).await?;
+        self.plane.kubeconfig_for_token(token.trim(), &self.kubeconfig)
+    }
+
+    /// Runs kubectl as administrator; what it said.
+    pub async fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
+        let run = tokio::time::timeout(self.patience, self.plane.kubectl(args)).await;
+        let said = run.with_context(|| format!("kubectl {} did not end", args.join(" ")))??;
+        said.ok().with_context(|| format!("kubectl {}", args.join(" ")))
+    }
+
+    /// Runs the operator, and returns its process id.
+    pub async fn start_operator(&mut self) -> anyhow::Result<u32> {
+        self.starts += 1;
+        let (kubeconfig, timing) = (self.kubeconfig.display().to_string(), operator::timing().to_string());
+        let pod = format!("windlass-demo-{}", self.starts);
+        let args = [
+            "run",
+            "--allow-cidr",
+            "127.0.0.0/8",
+            "--log-format",
+            "text",
+            "--listen",
+            &self.listen,
+        ];
+        let env = [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("POD_NAME", &pod),
+            ("POD_NAMESPACE", "windlass-system"),
+            ("WINDLASS_LOG", "debug"),
+            ("WINDLASS_TEST_TIMING", &timing),
+        ];
+        let log = self.logs.join(format!("operator-{}.log", self.starts));
+        // In a folder that was kept there may be one of last time.
+        std::fs::write(&log, "")?;
+        let child = self.plane.spawn(&self.binary, &args, &env, &log).await?;
+        let pid = child.pid();
+        self.operator = Some(child);
+        Ok(pid)
+    }
+
+    /// SIGKILL; returns the process id that is no more.
+    pub async fn kill_operator(&mut self) -> anyhow::Result<u32> {
+        let operator = self.operator.as_ref().context("no operator runs")?;
+        operator.kill9().await?;
+        Ok(operator.pid())
+    }
+
+    /// Writes the manifests where people find them, and returns the folder.
+    pub fn manifests(&self, fixed: bool) -> anyhow::Result<PathBuf> {
+        let folder = self.plane.scratch().join("manifests");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("connection.yaml"), self.connection(self.vcenter.ca_pem()))?;
+        let upgrade = if fixed { fix(UPGRADE) } else { UPGRADE.to_owned() };
+        std::fs::write(folder.join("upgrade.yaml"), upgrade)?;
+        Ok(folder)
+    }
+
+    /// The manifests as people read them, without the bytes of the certificate.
+    pub fn readable(&self) -> String {
+        format!("{}---\n{UPGRADE}", self.connection("(the certificate authority of the simulator)"))
+    }
+
+    fn connection(&self, ca: &str) -> String {
+        let values = [
+            ("${URL}", self.vcenter.url()),
+            ("${USER}", USER.to_owned()),
+            ("${PASSWORD}", PASSWORD.to_owned()),
+        ];
+        let ca = ca.trim_end().lines().collect::<Vec<_>>().join("\n    ");
+        let text = values
+            .iter()
+            .fold(CONNECTION.to_owned(), |text, (key, value)| text.replace(key, value));
+        text.replace("${CA}", &ca)
+    }
+
+    /// Waits for something on the API; `what` says what.
+    pub async fn until(&self, what: &str, so: impl FnMut(&Seen) -> bool) -> anyhow::Result<()> {
+        self.wait(what, self.watches.until(so)).await
+    }
+
+    /// Waits until a fault rule holds a request.
+    pub async fn held(&self, rule: u64) -> anyhow::Result<()> {
+        self.wait("no start reached vCenter", self.vcenter.faults().wait_until_hit(rule))
+            .await
+    }
+
+    async fn wait(&self, what: &str, event: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        let operator = self.operator.as_ref().context("no operator runs")?;
+        tokio::select! {
+            biased;
+            done = event => done.context(what.to_owned()),
+            end = operator.wait() => bail!("the operator ended by itself: {:?}", end?),
+            () = tokio::time::sleep(self.patience) => bail!("{what}, though {:?} passed", self.patience),
+        }
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> Seen {
+        self.watches.now()
+    }
+
+    /// What to look at when something went wrong.
+    pub fn report(&self) -> String {
+        let seen = self.seen();
+        let status = serde_json::to_string_pretty(&seen.batch.and_then(|b| b.status)).unwrap_or_default();
+        let connection = serde_json::to_string_pretty(&seen.connection.and_then(|c| c.status)).unwrap_or_default();
+        let requests = self.vcenter.log().requests();
+        let requests: Vec<String> = requests[requests.len().saturating_sub(8)..]
+            .iter()
+            .map(|e| format!("{} {} {}: {:?}", e.at, e.method, e.path, e.outcome))
+            .collect();
+        let log = self.operator.as_ref().map_or_else(|| "it does not run".to_owned(), tail);
+        format!(
+            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nlast requests to vCenter:\n{}\noperator's log:\n{log}",
+            requests.join("\n")
+        )
+    }
+}
+
+fn tail(child: &Child) -> String {
+    let log = child.log();
+    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("windlass::lease")).collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+/// The edit that a person makes after the rejection.
+fn fix(upgrade: &str) -> String {
+    upgrade.replace("# ignorePrecheckWarnings", "ignorePrecheckWarnings")
+}
+
+/// Three clusters as in `deploy/samples`; the pre-checks of one of them warn.
+fn vcenter(speed: f64) -> Config {
+    let cluster = |id: &str, name: &str, available: &[&str], secs: f64| {
+        let mut cluster = Cluster::new(id, "v1.29.7+vmware.1", available);
+        name.clone_into(&mut cluster.name);
+        cluster.upgrade_secs = Duration::from_secs_f64(secs).as_secs();
+        cluster
+    };
+    let mut config = Config {
+        clusters: vec![
+            cluster("domain-c8", "lab-a", &["v1.30.5+vmware.2", "v1.31.4+vmware.1"], 600.0),
+            cluster("domain-c21", "prod-a", &["v1.30.5+vmware.2", "v1.31.4+vmware.1"], LONGEST),
+            cluster("domain-c34", "prod-b", &["v1.29.9+vmware.1", "v1.30.5+vmware.2"], 600.0),
+        ],
+        ..Config::default()
+    };
+    let warning = Note::new(Severity::Warning, "Host esx-7 of prod-a has less than 20 % free space on /var/log.");
+    config.clusters[1].prechecks = vec![warning];
+    // As a real one, it takes a moment from the acceptance of an upgrade to its first sign.
+    config
+        .settings(|s| s.accept_delay_secs = 60)
+        .clock(Clock::new(jiff::Timestamp::now(), speed))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// As a command line holds it.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,97 @@
+//! What the demo came to: the receipts, what the simulator counted, and every expectation that was not met.
+//!
+//! Called by `main` at the end of the story. The oracle is the simulator's own log of committed starts, not a status.
+
+use crate::seen::Seen;
+use crate::sim::Log;
+use crate::sim::Outcome;
+use crate::stage::Stage;
+use crate::story::LAB_A;
+use crate::story::PROD_A;
+use crate::story::PROD_B;
+use crate::tables;
+
+/// Prints the end, and returns a sentence for each expectation that was not met.
+pub fn give(stage: &Stage) -> Vec<String> {
+    let (seen, log) = (stage.seen(), stage.vcenter.log());
+    let missed = missed(&seen, log);
+    let screen = &stage.screen;
+    screen.freeze();
+    screen.line(&format!("\n{}\n", tables::receipts(seen.receipts.values())));
+    let states: Vec<&str> = STATES.iter().copied().filter(|s| batch_was(&seen, s)).collect();
+    let rows: Vec<&str> = seen.row_states.iter().map(String::as_str).collect();
+    screen.line(&format!(
+        "states seen on a watch: batch {}; clusters {}",
+        states.join(", "),
+        rows.join(", ")
+    ));
+    screen.line(&requests(log));
+    for sentence in &missed {
+        screen.line(&format!("NOT AS EXPECTED: {sentence}"));
+    }
+    screen.line(&format!(
+        "starts: {}, duplicates: {}",
+        log.committed().len(),
+        log.duplicates().len()
+    ));
+    missed
+}
+
+const STATES: [&str; 6] = ["PENDING", "STARTED", "RUNNING", "UNKNOWN", "FAILED", "SUCCESS"];
+
+fn batch_was(seen: &Seen, state: &str) -> bool {
+    seen.batch_states.iter().any(|(s, _)| s == state)
+}
+
+fn requests(log: &Log) -> String {
+    let (posts, refused) = (log.posts(), log.refused_posts().len());
+    let cut = |e: &&crate::sim::Entry| !matches!(e.outcome, Outcome::Answered(_)) && !log.committed().iter().any(|s| s.request == e.number);
+    format!(
+        "requests to start: {}, of which refused: {refused}, lost before vCenter took them: {}",
+        posts.len(),
+        posts.iter().filter(cut).count()
+    )
+}
+
+fn missed(seen: &Seen, log: &Log) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut expect = |so: bool, otherwise: String| {
+        if !so {
+            missed.push(otherwise);
+        }
+    };
+    for state in ["PENDING", "STARTED", "RUNNING", "SUCCESS"] {
+        expect(batch_was(seen, state), format!("the batch was never seen in state {state}"));
+    }
+    let failed = seen.batch_states.contains(&("FAILED".to_owned(), "TooManyFailures".to_owned()));
+    expect(
+        failed,
+        "the batch was never seen in state FAILED with reason TooManyFailures".to_owned(),
+    );
+    expect(
+        seen.row_states.contains("REJECTED"),
+        "no cluster was ever seen as REJECTED".to_owned(),
+    );
+    let is = seen.batch().0;
+    expect(is == "SUCCESS", format!("the batch is {is} at the end, not SUCCESS"));
+    for cluster in [LAB_A, PROD_A, PROD_B] {
+        let (row, end) = (seen.row(cluster), seen.last_end(cluster));
+        expect(row == "SUCCESS", format!("{cluster} is {row} at the end, not SUCCESS"));
+        expect(
+            end == "Succeeded",
+            format!("the last receipt of {cluster} ended {end}, not Succeeded"),
+        );
+        let starts = log.starts(cluster).len();
+        expect(starts == 1, format!("vCenter took {starts} starts of {cluster}, not 1"));
+    }
+    let mut statuses = seen.receipts_of(PROD_A).filter_map(|r| r.status.as_ref());
+    let adopted = statuses.any(|s| s.adopted.is_some());
+    expect(adopted, "no receipt of prod-a was adopted".to_owned());
+    let mut ends = seen.receipts_of(PROD_B).filter_map(|r| r.status.as_ref()?.end.as_ref());
+    let not_taken = ends.any(|e| e.kind == "NotTaken");
+    expect(not_taken, "no receipt of prod-b ended NotTaken".to_owned());
+    let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
+    expect(starts == 3, format!("vCenter took {starts} starts, not 3"));
+    expect(duplicates == 0, format!("{duplicates} starts were duplicates"));
+    missed
+}
