@@ -148,7 +148,7 @@ impl VCenter {
             let more = versions.len().saturating_sub(NAMED);
             let named = versions.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            message.push_str(&format!("; versions: {named}{more}"));
+            message = format!("{message}; versions: {named}{more}");
         }
         Ok(Probe {
             product: PRODUCT,
