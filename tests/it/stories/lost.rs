@@ -142,7 +142,7 @@ async fn an_answer_lost_after_the_commit_never_leads_to_a_second_request() -> an
 
 #[tokio::test]
 async fn a_crash_after_the_commit_never_leads_to_a_second_request() -> anyhow::Result<()> {
-    let (world, operator) = World::ready("crashafter", Config::with_clusters(1).clock(Clock::frozen())).await?;
+    let (world, operator) = World::short_lease("crashafter", Config::with_clusters(1).clock(Clock::frozen())).await?;
     let rule = next_start(&world, C1, Action::Hang { when: When::After });
     bold_batch(&world, 1).await?;
     world.vcenter.faults().wait_until_hit(rule).await?;
@@ -159,7 +159,7 @@ async fn a_crash_after_the_commit_never_leads_to_a_second_request() -> anyhow::R
 
 #[tokio::test]
 async fn a_crash_before_the_commit_never_leads_to_a_second_request_without_evidence() -> anyhow::Result<()> {
-    let (world, operator) = World::ready("crashbefore", quick(1)).await?;
+    let (world, operator) = World::short_lease("crashbefore", quick(1)).await?;
     let rule = next_start(&world, C1, Action::Hang { when: When::Before });
     bold_batch(&world, 1).await?;
     world.vcenter.faults().wait_until_hit(rule).await?;
