@@ -43,7 +43,7 @@ pub fn timing() -> Value {
         "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "horizonSlack": 500, "grace": 11_000,
         "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
         "retryFirst": 300, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
-        "leaseDuration": 4000, "leaseRenewDeadline": 3000, "leaseRetry": 500, "clockSkew": 30_000,
+        "leaseDuration": 12_000, "leaseRenewDeadline": 10_000, "leaseRetry": 500, "clockSkew": 30_000,
     })
 }
 
@@ -321,6 +321,17 @@ impl World {
             requests.join("\n"),
             tails.join("\n---\n")
         )
+    }
+
+    /// [`World::ready`] with a lease that a second operator need not wait long for. Not for all: on a busy machine the API server sometimes
+    /// takes seconds, and an operator that loses its lease ends, rightly, with nobody here to start it again.
+    pub async fn short_lease(story: &str, config: Config) -> anyhow::Result<(World, Operator)> {
+        let mut world = World::new(story, config).await?;
+        world.timing["leaseDuration"] = json!(6000);
+        world.timing["leaseRenewDeadline"] = json!(5000);
+        world.connect("vc").await?;
+        let operator = world.operator().await?;
+        Ok((world, operator))
     }
 
     /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.

@@ -175,10 +175,7 @@ async fn an_address_behind_the_fence_is_never_connected_to() -> anyhow::Result<(
     assert_waits(&world, "EndpointNotAllowed").await?;
     // A name is no way around it. Machines differ in whether their own name is a loopback address.
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_lowercase();
-    let addresses = (name.as_str(), 0)
-        .to_socket_addrs()
-        .map(|a| a.collect::<Vec<_>>())
-        .unwrap_or_default();
+    let addresses = (name.as_str(), 0).to_socket_addrs().map(Vec::from_iter).unwrap_or_default();
     if !addresses.is_empty() && addresses.iter().all(|a| a.ip().is_loopback()) {
         let mut named = world.connection("vc");
         named["metadata"]["name"] = json!("named");

@@ -17,6 +17,7 @@ use crate::sim::faults::BodyKind;
 use crate::sim::faults::Copied;
 use crate::sim::vcenter::Note;
 use crate::sim::vcenter::PASSWORD;
+use crate::sim::vcenter::SecondCall;
 use crate::sim::vcenter::Severity;
 use crate::sim::vcenter::USER;
 use crate::sim::vcenter::User;
@@ -187,14 +188,21 @@ async fn a_throttled_start_never_comes_before_its_time() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_refusal_of_an_intermediarys_second_copy_never_hides_the_start_of_the_first() -> anyhow::Result<()> {
-    let config = quick(1).each_cluster(|c| c.upgrade_secs = 6);
+    let config = quick(2).each_cluster(|c| c.upgrade_secs = 6);
     let (world, _operator) = World::ready("copied", config).await?;
-    next_start(&world, C1, Action::Duplicate { answer: Copied::Second });
-    bold_batch(&world, 1).await?;
-    let status = world.state("b", "SUCCESS").await?;
-    assert_eq!(status.row_state(C1), "SUCCESS");
+    for (n, second_call) in [(1, SecondCall::Rejected), (2, SecondCall::ResourceBusy)] {
+        world.vcenter.set(|s| s.second_call = second_call);
+        let cluster = format!("domain-c{n}");
+        next_start(&world, &cluster, Action::Duplicate { answer: Copied::Second });
+        let name = format!("b{n}");
+        let spec = json!({"desiredVersion": VERSION_NEW, "clusters": [{"cluster": cluster}]});
+        world.batch(&name, spec).await?;
+        let status = world.state(&name, "SUCCESS").await?;
+        assert_eq!(status.row_state(&cluster), "SUCCESS");
+        assert_eq!(posts(&world, &cluster).len(), 1);
+    }
     assert_eq!(receipts(&world, C1).await?, ["Rejected+adopted/Succeeded"]);
-    assert_eq!(posts(&world, C1).len(), 1);
-    assert_each_started_once(&world, 1);
+    assert_eq!(receipts(&world, C2).await?, ["NotTaken+adopted/Succeeded"]);
+    assert_each_started_once(&world, 2);
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::happy::quick;
 use super::support::assert_each_started_once;
 use super::support::bold_batch;
+use super::support::entries;
 use super::support::next_start;
 use super::support::posts;
 use super::support::receipts;
@@ -14,10 +15,12 @@ use crate::sim::Action;
 use crate::sim::Clock;
 use crate::sim::Config;
 use crate::sim::When;
+use crate::sim::door::Greeting;
 use crate::sim::faults::BodyKind;
 use crate::sim::faults::Part;
 use crate::sim::faults::Release;
 use crate::sim::vcenter::CLUSTERS;
+use crate::sim::vcenter::VERSION_NEW;
 use crate::world::World;
 
 const C1: &str = "domain-c1";
@@ -139,7 +142,7 @@ async fn an_answer_lost_after_the_commit_never_leads_to_a_second_request() -> an
 
 #[tokio::test]
 async fn a_crash_after_the_commit_never_leads_to_a_second_request() -> anyhow::Result<()> {
-    let (world, operator) = World::ready("crashafter", Config::with_clusters(1).clock(Clock::frozen())).await?;
+    let (world, operator) = World::short_lease("crashafter", Config::with_clusters(1).clock(Clock::frozen())).await?;
     let rule = next_start(&world, C1, Action::Hang { when: When::After });
     bold_batch(&world, 1).await?;
     world.vcenter.faults().wait_until_hit(rule).await?;
@@ -156,7 +159,7 @@ async fn a_crash_after_the_commit_never_leads_to_a_second_request() -> anyhow::R
 
 #[tokio::test]
 async fn a_crash_before_the_commit_never_leads_to_a_second_request_without_evidence() -> anyhow::Result<()> {
-    let (world, operator) = World::ready("crashbefore", quick(1)).await?;
+    let (world, operator) = World::short_lease("crashbefore", quick(1)).await?;
     let rule = next_start(&world, C1, Action::Hang { when: When::Before });
     bold_batch(&world, 1).await?;
     world.vcenter.faults().wait_until_hit(rule).await?;
@@ -169,6 +172,52 @@ async fn a_crash_before_the_commit_never_leads_to_a_second_request_without_evide
     world.state("b", "SUCCESS").await?;
     assert_eq!(receipts(&world, C1).await?, ["none/NotTaken", "Accepted/Succeeded"]);
     assert_eq!(posts(&world, C1).len(), 2);
+    assert_each_started_once(&world, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_is_taken_while_in_doubt_is_followed_and_never_repeated() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("late", quick(1)).await?;
+    let rule = next_start(&world, C1, Action::Hang { when: When::Before });
+    bold_batch(&world, 1).await?;
+    world.reason("b", "UNKNOWN", "StartInDoubt").await?;
+    assert_eq!(world.starts(C1), 0, "not taken yet");
+    world.vcenter.faults().release(rule, Release::Continue)?;
+    world.state("b", "SUCCESS").await?;
+    assert_eq!(receipts(&world, C1).await?, ["Lost+adopted/Succeeded"]);
+    assert_eq!(posts(&world, C1).len(), 1);
+    assert_each_started_once(&world, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_whose_connection_fails_is_never_in_doubt_and_never_given_up() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("noconnect", quick(1)).await?;
+    world.connected("vc", "Reachable").await?;
+    // Reads go on over the connection that is open; a start needs one of its own.
+    let mut tried = 0;
+    for greeting in [Greeting::Close, Greeting::Silence] {
+        world.vcenter.door().greet(greeting);
+        if tried == 0 {
+            // Room for more than one, or the slot of the try before would hold the next one back for a while.
+            let spec = json!({"desiredVersion": VERSION_NEW, "clusters": entries(1), "strategy": {"maxConcurrent": 8}});
+            world.batch("b", spec).await?;
+        }
+        tried = world
+            .wait(async |world: &World| {
+                let now = receipts(world, C1).await?.len();
+                Ok((now >= tried + 2).then_some(now))
+            })
+            .await?;
+    }
+    assert!(world.vcenter.log().posts().is_empty(), "nothing came through");
+    world.vcenter.door().greet(Greeting::Tls);
+    world.state("b", "SUCCESS").await?;
+    let mut told = receipts(&world, C1).await?;
+    assert_eq!(told.pop().as_deref(), Some("Accepted/Succeeded"));
+    assert!(told.len() >= 4 && told.iter().all(|r| r == "NotTaken/NotTaken"), "{told:?}");
+    assert_eq!(posts(&world, C1).len(), 1);
     assert_each_started_once(&world, 1);
     Ok(())
 }

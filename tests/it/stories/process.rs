@@ -38,7 +38,7 @@ async fn a_stop_in_the_middle_of_a_start_never_loses_its_answer() -> anyhow::Res
 
 #[tokio::test]
 async fn a_second_operator_never_acts_before_the_first_is_gone() -> anyhow::Result<()> {
-    let (world, first) = World::ready("leaders", quick(4)).await?;
+    let (world, first) = World::short_lease("leaders", quick(4)).await?;
     world.connected("vc", "Reachable").await?;
     let second = world.operator().await?;
     world
