@@ -226,7 +226,7 @@ impl Judge<'_> {
                 None => Conclusion::End {
                     kind: EndKind::NotTaken,
                     how: format!(
-                        "not taken: unchanged in two looks after the grace period, the last at {}: {}",
+                        "unchanged in two looks after the grace period, the last at {:.0}: {}",
                         newest.at,
                         told(newest)
                     ),
@@ -234,7 +234,7 @@ impl Judge<'_> {
                 Some(hint) => wait(
                     true,
                     format!(
-                        "the target is as before, but something happened to it at {} that may have been this start",
+                        "the target is as before, but something happened to it at {:.0} that may have been this start",
                         hint.at
                     ),
                 ),
@@ -276,13 +276,13 @@ impl Judge<'_> {
     fn taken(&self, sight: &Sight) -> Option<String> {
         let version = &self.receipt.run.version;
         if sight.complete && sight.moving_toward(version) {
-            return Some(format!("seen moving to {version} at {}", sight.at));
+            return Some(format!("seen moving to {version} at {:.0}", sight.at));
         }
         let looks = sight.looks.as_ref().filter(|_| sight.motion == Motion::Still && sight.complete)?;
         if looks.faulted && !self.receipt.before.faulted && looks.desired.as_ref() == Some(version) {
-            return Some(format!("seen failed on the way to {version} at {}", sight.at));
+            return Some(format!("seen failed on the way to {version} at {:.0}", sight.at));
         }
-        self.arrived(looks).then(|| format!("seen at {} at {}", looks.version, sight.at))
+        self.arrived(looks).then(|| format!("seen at {} at {:.0}", looks.version, sight.at))
     }
 
     /// At our version, and not where it was before: a stamp that is set and has not moved says that nothing happened.
@@ -329,7 +329,7 @@ impl Judge<'_> {
         let later = || self.after(refused_at).rev().filter(|s| s.seen() && s.complete);
         if let Some(sight) = later().find(|s| s.moving_toward(version)) {
             return Conclusion::Adopt {
-                how: format!("refused ({how}), but seen moving to {version} at {}", sight.at),
+                how: format!("refused ({how}), but seen moving to {version} at {:.0}", sight.at),
             };
         }
         match later().next().map(|s| &s.motion) {
@@ -373,12 +373,12 @@ impl Judge<'_> {
             && version::is_at(version, &looks.version)
             && (self.receipt.note.is_some() || looks.version != self.receipt.before.version)
         {
-            return end(EndKind::Succeeded, format!("at {} at {}", looks.version, last.at));
+            return end(EndKind::Succeeded, format!("at {} at {:.0}", looks.version, last.at));
         }
         if looks.faulted && !self.receipt.before.faulted {
             return end(
                 EndKind::Failed,
-                format!("the vendor reports a failure at {}: {}", last.at, told(last)),
+                format!("the vendor reports a failure at {:.0}: {}", last.at, told(last)),
             );
         }
         if overdue && !self.asked_past_timeout(last, since) {

@@ -158,5 +158,6 @@ fn changed(state: &State, now: &Table) -> String {
             !state.table.lines.contains(&(false, line.clone()))
         }
     };
-    now.lines.iter().filter(news).map(|(_, line)| format!("        {line}\n")).collect()
+    let lines: Vec<String> = now.lines.iter().filter(news).map(|(_, line)| format!("        {line}\n")).collect();
+    lines.concat()
 }

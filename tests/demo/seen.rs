@@ -82,13 +82,13 @@ impl Seen {
                 if let Some(status) = batch.as_ref().and_then(|b| b.status.as_ref()) {
                     self.row_states.extend(status.targets.iter().filter_map(|r| r.state.clone()));
                 }
-                let (state, reason) = batch.as_ref().map_or(("", ""), state_and_reason);
+                let (state, reason) = batch.as_deref().map_or(("", ""), state_and_reason);
                 if !state.is_empty() {
                     self.batch_states.insert((state.to_owned(), reason.to_owned()));
                 }
-                self.batch = batch;
+                self.batch = batch.map(|b| *b);
             }
-            Change::Connection(connection) => self.connection = connection,
+            Change::Connection(connection) => self.connection = connection.map(|c| *c),
             Change::Receipt(receipt) => {
                 self.receipts.insert(receipt.name_any(), *receipt);
             }
@@ -103,8 +103,8 @@ fn state_and_reason(batch: &ClusterUpgradeBatch) -> (&str, &str) {
 }
 
 enum Change {
-    Batch(Option<ClusterUpgradeBatch>),
-    Connection(Option<Connection>),
+    Batch(Option<Box<ClusterUpgradeBatch>>),
+    Connection(Option<Box<Connection>>),
     Receipt(Box<UpgradeReceipt>),
 }
 
@@ -128,7 +128,7 @@ impl Watches {
             while let Some(change) = changes.next().await {
                 // Shown before anybody can act on it, so that what is said about it comes after it.
                 if let Change::Batch(batch) = &change {
-                    screen.show(batch.as_ref().map_or_else(Table::default, tables::upgrade));
+                    screen.show(batch.as_deref().map_or_else(Table::default, tables::upgrade));
                 }
                 sender.send_modify(|seen| seen.take(change));
             }
@@ -152,7 +152,7 @@ impl Watches {
 fn batches(api: Api<ClusterUpgradeBatch>) -> BoxStream<'static, Change> {
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let change = async |event| match event {
-        Ok(Event::Apply(batch) | Event::InitApply(batch)) => Some(Change::Batch(Some(batch))),
+        Ok(Event::Apply(batch) | Event::InitApply(batch)) => Some(Change::Batch(Some(Box::new(batch)))),
         Ok(Event::Delete(_)) => Some(Change::Batch(None)),
         _ => None,
     };
@@ -162,7 +162,7 @@ fn batches(api: Api<ClusterUpgradeBatch>) -> BoxStream<'static, Change> {
 fn connections(api: Api<Connection>) -> BoxStream<'static, Change> {
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let change = async |event| match event {
-        Ok(Event::Apply(connection) | Event::InitApply(connection)) => Some(Change::Connection(Some(connection))),
+        Ok(Event::Apply(connection) | Event::InitApply(connection)) => Some(Change::Connection(Some(Box::new(connection)))),
         Ok(Event::Delete(_)) => Some(Change::Connection(None)),
         _ => None,
     };

@@ -21,6 +21,7 @@ use crate::seen::Seen;
 use crate::seen::Watches;
 use crate::sim::Clock;
 use crate::sim::Config;
+use crate::sim::Log;
 use crate::sim::Running;
 use crate::sim::VCenter;
 use crate::sim::vcenter::Cluster;
@@ -191,6 +192,18 @@ impl Stage {
     pub async fn held(&self, rule: u64) -> anyhow::Result<()> {
         self.wait("no start reached vCenter", self.vcenter.faults().wait_until_hit(rule))
             .await
+    }
+
+    /// Waits until the operator has looked at vCenter so many more times: by then it has done whatever it would do.
+    pub async fn looks(&self, times: usize) -> anyhow::Result<()> {
+        let log = self.vcenter.log();
+        let reads = |log: &Log| log.requests().iter().filter(|e| e.method == "GET").count();
+        let want = reads(log) + times;
+        let looked = async {
+            log.wait_until(|log| reads(log) >= want).await;
+            Ok(())
+        };
+        self.wait("the operator does not look at vCenter any more", looked).await
     }
 
     async fn wait(&self, what: &str, event: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

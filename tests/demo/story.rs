@@ -160,11 +160,12 @@ async fn deleted(stage: &Stage) -> anyhow::Result<()> {
             seen.batch().0 == "SUCCESS"
         })
         .await?;
+    stage.looks(2).await?;
     let now = stage.vcenter.log().posts().len();
     anyhow::ensure!(now == posts, "applied again, the batch sent {} more requests to start", now - posts);
     stage
         .screen
-        .say("SUCCESS again, read from the receipts: not one request to start was sent");
+        .say("SUCCESS again, read from the receipts: not one request to start was sent, nor in the looks at vCenter since");
     Ok(())
 }
 

@@ -28,7 +28,12 @@ pub fn upgrade(batch: &ClusterUpgradeBatch) -> Table {
             _ => desired.to_owned(),
         };
         let progress = row.progress.map(|p| format!("{p} %")).unwrap_or_default();
-        let name = row.display_name.as_ref().unwrap_or(&row.name);
+        let asked = batch.spec.clusters.iter().find(|c| c.cluster == row.name);
+        let name = row
+            .display_name
+            .as_ref()
+            .or_else(|| asked?.cluster_name.as_ref())
+            .unwrap_or(&row.name);
         let (state, message) = (row.state.as_deref().unwrap_or_default(), row.message.as_deref().unwrap_or_default());
         lines.push((false, columns([name, state, &progress, &version, message])));
     }
