@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::decision::Blocker;
 use super::decision::Effect;
 use super::facts::Facts;
+use super::facts::Reservation;
 use super::facts::TargetFacts;
 use super::facts::Usable;
 use super::reason::Reason;
@@ -248,23 +249,30 @@ fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<Blocker> {
         .map(|(t, _)| t.key.object.as_str())
         .collect();
     let by = facts.subject.by();
-    holders.extend(
-        facts
-            .connection
-            .reservations
-            .iter()
-            .filter(|r| r.by == by && fresh(facts, pairs, r))
-            .map(|r| r.target.as_str()),
-    );
+    let reserved = facts.connection.reservations.iter().filter(|r| r.by == by);
+    let mut ends = Vec::new();
+    for (reservation, end) in reserved
+        .map(|r| (r, runs_out(facts, pairs, r)))
+        .filter(|(_, end)| facts.wall < *end)
+    {
+        if holders.insert(&reservation.target) {
+            ends.push(end);
+        }
+    }
     let max = facts.strategy.max_concurrent;
+    // A slot that only a reservation holds is free when that runs out, with no other event to tell us so.
+    let (until, also) = match ends.iter().min() {
+        Some(first) => (Some(*first), " or just started"),
+        None => (None, ""),
+    };
     (holders.len() >= max).then(|| Blocker {
         reason: Reason::LimitReached,
         message: format!(
-            "{} of {max} (spec.strategy.maxConcurrent) in flight: {}",
+            "{} of {max} (spec.strategy.maxConcurrent) in flight{also}: {}",
             holders.len(),
             holders.into_iter().collect::<Vec<_>>().join(", ")
         ),
-        until: None,
+        until,
     })
 }
 
@@ -278,8 +286,8 @@ fn may_be_ours(facts: &Facts, target: &TargetFacts) -> bool {
     }
 }
 
-/// A reservation goes after 4 x TTL, or after TTL once its receipt exists (whose own openness holds the slot then).
-fn fresh(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], reservation: &super::facts::Reservation) -> bool {
+/// When a reservation goes: after 4 x TTL, or after TTL once its receipt exists (whose own openness holds the slot then).
+fn runs_out(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], reservation: &Reservation) -> Timestamp {
     let written = pairs.iter().any(|(t, _)| {
         t.key.object == reservation.target
             && t.ledger
@@ -287,7 +295,8 @@ fn fresh(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], reservation: &super::
                 .is_ok_and(|l| l.last().is_some_and(|last| last.seq >= reservation.seq))
     });
     let life = if written { facts.timing.ttl } else { facts.timing.reservation() };
-    facts.wall.duration_since(reservation.at) < SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX)
+    let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
+    reservation.at.checked_add(life).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

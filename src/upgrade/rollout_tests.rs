@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::decision::Decision;
 use super::super::receipt::EndKind;
 use super::super::receipt::Receipt;
@@ -127,6 +129,11 @@ fn more_than_max_concurrent_are_never_in_flight() {
 fn a_reservation_holds_its_slot_until_it_is_stale() {
     let at_second = |now| Facts::batch(now, [ready("a"), ready("b")]).reserved("a", 1, 100).decide();
     assert_eq!(reasons(&at_second(219)), [Reason::LimitReached]);
+    assert_eq!(
+        at_second(219).wake,
+        Some(Duration::from_millis(1001)),
+        "nothing but time frees that slot"
+    );
     assert_eq!(at_second(220).starts(), Some("a"), "4 x TTL without a receipt");
     let written = |now| {
         let target = TargetFacts::over("a", EndKind::Succeeded, 105);
