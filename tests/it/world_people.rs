@@ -137,7 +137,7 @@ impl World {
 
     /// Lets everything that runs at the vendor come to its end.
     pub fn finish(&self) {
-        self.vcenter.clock().advance(std::time::Duration::from_secs(600));
+        self.vcenter.clock().advance(std::time::Duration::from_mins(10));
     }
 }
 

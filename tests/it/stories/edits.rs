@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use crate::sim::vcenter::Config;
+use crate::sim::vcenter::Note;
+use crate::sim::vcenter::Severity;
 use crate::sim::vcenter::VERSION_NEW;
 use crate::sim::vcenter::VERSION_NEWER;
 use crate::stories::happy::quick;
@@ -154,5 +156,41 @@ async fn a_version_edited_after_success_is_one_new_run() -> anyhow::Result<()> {
     assert_eq!(world.ends(2).await?, ["Succeeded", "Succeeded"]);
     assert_eq!(world.starts("domain-c1"), 2);
     assert!(world.vcenter.log().duplicates().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn options_changed_after_reject_starts_new_attempt() -> anyhow::Result<()> {
+    let config = quick(1).each_cluster(|c| c.prechecks = vec![Note::new(Severity::Warning, "A datastore is nearly full.")]);
+    let (world, _operator) = World::ready("rejected", config).await?;
+    world.batch("b", one(VERSION_NEW)).await?;
+    let refused = world.reason("b", "REJECTED", "VendorRejected").await?;
+    assert!(
+        refused.row_message("domain-c1").contains("nearly full"),
+        "the vendor's words: {:#}",
+        refused.json
+    );
+    world.edit("b", json!({"timeout": "2h"})).await?;
+    world.reason("b", "REJECTED", "VendorRejected").await?;
+    assert_eq!(world.vcenter.log().posts().len(), 1, "the same again is not asked again");
+    let ignoring = json!({"clusters": [{"cluster": "domain-c1", "ignorePrecheckWarnings": true}]});
+    world.edit("b", ignoring).await?;
+    world.reason("b", "SUCCESS", "UpgradeSucceeded").await?;
+    assert_eq!(world.ends(2).await?, ["Rejected", "Succeeded"]);
+    assert_eq!(world.starts("domain-c1"), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_cluster_is_sent_its_own_version() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("own-version", quick(2)).await?;
+    let clusters = json!([{"cluster": "domain-c1"}, {"cluster": "domain-c2", "desiredVersion": VERSION_NEWER}]);
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
+        .await?;
+    world.state("b", "SUCCESS").await?;
+    let sent: Vec<_> = world.vcenter.log().committed().into_iter().map(|s| (s.target, s.version)).collect();
+    let wanted = [("domain-c1", VERSION_NEW), ("domain-c2", VERSION_NEWER)];
+    assert_eq!(sent, wanted.map(|(c, v)| (c.to_owned(), v.to_owned())));
     Ok(())
 }

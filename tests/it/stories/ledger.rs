@@ -58,8 +58,8 @@ async fn operator_sa_cannot_set_resolution() -> anyhow::Result<()> {
         .ok()?;
     let operator = world.plane.client_with_token(token.trim()).await?;
     let api: Api<UpgradeReceipt> = Api::all(operator);
-    let word = json!({"verdict": "NotStarted", "by": "windlass", "reason": "would be convenient"});
-    let resolve = Patch::Merge(json!({"spec": {"resolution": word}}));
+    let denial = json!({"verdict": "NotStarted", "by": "windlass", "reason": "would be convenient"});
+    let resolve = Patch::Merge(json!({"spec": {"resolution": denial}}));
     assert!(forbidden(api.patch(&name, &PatchParams::default(), &resolve).await));
     assert!(forbidden(api.delete(&name, &DeleteParams::default()).await));
     assert!(forbidden(

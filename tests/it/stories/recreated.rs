@@ -75,7 +75,7 @@ async fn a_run_whose_batch_is_gone_is_followed_to_its_end() -> anyhow::Result<()
 
 #[tokio::test]
 async fn a_restore_without_status_starts_nothing() -> anyhow::Result<()> {
-    let (world, _operator) = World::ready("restore", Config::with_clusters(2)).await?;
+    let (world, operator) = World::ready("restore", Config::with_clusters(2)).await?;
     let clusters = json!([{"cluster": "domain-c1"}, {"cluster": "domain-c2"}]);
     let manifest = world.manifest("b", &json!({"desiredVersion": VERSION_NEW, "clusters": clusters}));
     world.apply(&manifest).await?;
@@ -91,7 +91,7 @@ async fn a_restore_without_status_starts_nothing() -> anyhow::Result<()> {
     let before = world.state("b", "SUCCESS").await?;
     // All over, and an operator that knows nothing of it.
     world.delete_batch("b").await?;
-    drop(_operator);
+    operator.terminate().await?;
     world.apply(&manifest).await?;
     let _operator = world.operator().await?;
     let after = world.state("b", "SUCCESS").await?;

@@ -16,7 +16,7 @@ use crate::world::Operator;
 use crate::world::World;
 
 /// Short, but in the order that the protocol needs.
-const GRACE: Duration = Duration::from_millis(6000);
+const GRACE: Duration = Duration::from_secs(6);
 
 struct Doubt {
     world: World,

@@ -14,7 +14,7 @@ use crate::world::World;
 /// One cluster that was brought to the new version by somebody.
 fn at_new() -> Config {
     quick(1).each_cluster(|c| {
-        c.current_version = VERSION_NEW.to_owned();
+        VERSION_NEW.clone_into(&mut c.current_version);
         c.available_versions = vec![VERSION_NEWER.to_owned()];
     })
 }
