@@ -99,9 +99,12 @@ async fn killed_after(stage: &mut Stage) -> anyhow::Result<u64> {
             receipts.any(|r| r.status.as_ref().is_some_and(|s| s.adopted.is_some()))
         })
         .await?;
-    stage
-        .screen
-        .say("vCenter shows prod-a on its way: the run is adopted on that evidence, and followed to its end");
+    let seen = stage.seen();
+    let mut adopted = seen.receipts_of(PROD_A).filter_map(|r| r.status.as_ref()?.adopted.as_ref());
+    let how = adopted.next().map_or("", |a| a.how.as_str());
+    stage.screen.say(&format!(
+        "prod-a was {how}: the run is adopted on that evidence, and followed to its end"
+    ));
     Ok(next)
 }
 
