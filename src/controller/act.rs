@@ -17,6 +17,7 @@ use super::permit::Order;
 use super::permit::Plan;
 use super::permit::Refused;
 use super::permit::StartPermit;
+use super::permit::said;
 use super::receipts;
 use super::wakes::Who;
 use crate::api::ClusterUpgradeBatch;
@@ -54,7 +55,7 @@ enum NotBegun {
     Gather(#[from] gather::GatherError),
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error("the API server could not be read: {0}")]
+    #[error("the API server says: {}", said(.0))]
     Api(#[from] kube::Error),
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -152,7 +153,10 @@ impl Clients {
         if let Some(known) = made.get(&who).filter(|m| m.of == of) {
             return known.client.clone();
         }
-        let client = self.make(connection, who.clone()).map(Arc::new);
+        let before = made
+            .get(&who)
+            .and_then(|m| m.client.as_ref().ok().map(|c| Arc::clone(&c.credentials)));
+        let client = self.make(connection, who.clone(), before.as_deref()).map(Arc::new);
         let old = made.insert(
             who,
             Made {
@@ -193,7 +197,8 @@ impl Clients {
         futures::future::join_all(clients.iter().map(|c| c.vendor.logout())).await;
     }
 
-    fn make(&self, connection: &Connection, who: Who) -> Result<Client, VendorError> {
+    /// `before`: an edit of the Connection does not make refused credentials worth another try.
+    fn make(&self, connection: &Connection, who: Who, before: Option<&KubeCredentials>) -> Result<Client, VendorError> {
         let authority = Authority::from_url(&connection.spec.url).map_err(|e| VendorError::NoRequest {
             operation: "connect",
             why: e.to_string(),
@@ -205,7 +210,7 @@ impl Clients {
             service_account: self.service_account.clone(),
             clock: self.clock.clone(),
             timing: self.timing.clone(),
-            last: Mutex::default(),
+            last: Mutex::new(before.map(|b| b.last().clone()).unwrap_or_default()),
         });
         let vendor = VCenter::new(ClientOptions {
             authority: authority.clone(),
@@ -256,7 +261,7 @@ struct KubeCredentials {
     last: Mutex<LastRead>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct LastRead {
     version: Option<String>,
     /// The version that a vendor refused, and when.
@@ -264,10 +269,14 @@ struct LastRead {
 }
 
 impl KubeCredentials {
+    fn last(&self) -> MutexGuard<'_, LastRead> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The vendor refused what was read last. Vendors lock accounts after a few wrong passwords, so the same are not tried again
     /// before the Secret changes or GRACE has passed.
     fn refused(&self) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last();
         let known = last.refused.as_ref().map(|(version, _)| version.clone());
         if let Some(version) = last.version.clone().filter(|v| known.as_ref() != Some(v)) {
             last.refused = Some((version, self.clock.mono()));
@@ -277,7 +286,7 @@ impl KubeCredentials {
     fn read(&self, secret: &Secret) -> Result<Credentials, CredentialError> {
         let version = secret.resource_version().unwrap_or_default();
         {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last();
             last.version = Some(version.clone());
             if let Some((refused, at)) = &last.refused {
                 if *refused == version && self.clock.mono().since(*at) < self.timing.grace {

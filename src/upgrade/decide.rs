@@ -90,10 +90,18 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
                 .is_some_and(|since| facts.mono.since(since) >= facts.timing.poll_calm_after);
             Some(if calm { facts.timing.poll_calm } else { facts.timing.poll_moving })
         }
+        // Only a list has the vendor's names, and looks at one target are all there is after a restart in mid-run.
+        Place::Blocked(_) if names_missing(target) => Some(Duration::ZERO),
         // What could not be seen may be seen soon; what was seen waits for somebody.
         _ if target.sights.last().is_some_and(|s| !s.seen()) => Some(facts.timing.poll_calm.min(facts.timing.poll_waiting)),
         _ => Some(facts.timing.poll_waiting),
     }
+}
+
+/// The wish names the target, and no list has been looked at that could confirm the name.
+fn names_missing(target: &TargetFacts) -> bool {
+    let named = target.wish.as_ref().is_some_and(|w| w.expected_identity.is_some());
+    named && !target.sights.is_empty() && target.sights.iter().all(|s| s.detailed && s.seen() && s.identity.is_none())
 }
 
 /// Time until the target is to be looked at again; zero when it is due.

@@ -45,11 +45,11 @@ pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
     let canaries = Canaries::of(&pairs);
     // Canaries first, each group in the order of the spec.
     let next = candidates.iter().find(|(canary, _)| *canary).or_else(|| candidates.first());
-    if let (Some((canary, _)), None) = (next, &threshold) {
+    if let (Some((canary, effect)), None) = (next, &threshold) {
         if !canary {
             blockers.extend(canaries.gate(facts));
         }
-        blockers.extend(slots(facts, &pairs));
+        blockers.extend(slots(facts, &pairs, effect));
     }
     let refusal = next.and_then(|(_, effect)| facts.resting(&effect.key));
     if let (Some(refusal), true) = (refusal, blockers.is_empty() && threshold.is_none()) {
@@ -241,15 +241,20 @@ impl Canaries {
     }
 }
 
-/// Slots held by open receipts and by fresh reservations, from ledger and status, never from memory.
-fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<Blocker> {
+/// Slots held by open receipts and by fresh reservations, from ledger and status, never from memory. A reservation that the next
+/// target itself left behind (its receipt never came about, or was refused) is the very slot that it would take.
+fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], next: &Effect) -> Option<Blocker> {
     let mut holders: BTreeSet<&str> = pairs
         .iter()
         .filter(|(t, j)| matches!(j.place, Place::InFlight { .. }) || may_be_ours(facts, t))
         .map(|(t, _)| t.key.object.as_str())
         .collect();
     let by = facts.subject.by();
-    let reserved = facts.connection.reservations.iter().filter(|r| r.by == by);
+    let reserved = facts
+        .connection
+        .reservations
+        .iter()
+        .filter(|r| r.by == by && r.target != next.key.object);
     let mut ends = Vec::new();
     for (reservation, end) in reserved
         .map(|r| (r, runs_out(facts, pairs, r)))

@@ -127,7 +127,7 @@ fn more_than_max_concurrent_are_never_in_flight() {
 
 #[test]
 fn a_reservation_holds_its_slot_until_it_is_stale() {
-    let at_second = |now| Facts::batch(now, [ready("a"), ready("b")]).reserved("a", 1, 100).decide();
+    let at_second = |now| Facts::batch(now, [ready("a"), ready("b")]).reserved("z", 1, 100).decide();
     assert_eq!(reasons(&at_second(219)), [Reason::LimitReached]);
     assert_eq!(
         at_second(219).wake,
@@ -135,6 +135,8 @@ fn a_reservation_holds_its_slot_until_it_is_stale() {
         "nothing but time frees that slot"
     );
     assert_eq!(at_second(220).starts(), Some("a"), "4 x TTL without a receipt");
+    let own = Facts::batch(101, [ready("a"), ready("b")]).reserved("a", 1, 100);
+    assert_eq!(own.decide().starts(), Some("a"), "what it left behind is the slot that it takes");
     let written = |now| {
         let target = TargetFacts::over("a", EndKind::Succeeded, 105);
         Facts::batch(now, [target, ready("b")])

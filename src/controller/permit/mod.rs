@@ -11,6 +11,7 @@ mod store;
 pub use permits::Permits;
 pub use permits::Plan;
 pub use permits::Refused;
+pub use permits::said;
 pub use reserve::Live;
 pub use reserve::Reserved;
 

@@ -71,8 +71,16 @@ pub enum Refused {
     #[error("shutting down")]
     ShuttingDown,
     /// The API server refused, or could not be reached.
-    #[error(transparent)]
+    #[error("the API server says: {}", said(.0))]
     Api(#[from] kube::Error),
+}
+
+/// The API server's own words, without the frame that the client puts around them: they go into a status.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// What a receipt is to say besides what was decided.

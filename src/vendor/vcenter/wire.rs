@@ -133,7 +133,7 @@ pub fn texts(value: &Value) -> Option<String> {
 /// Joins texts into one bounded line.
 pub fn join(texts: Vec<String>) -> Option<String> {
     let mut seen: Vec<String> = Vec::new();
-    for text in texts.into_iter().map(|t| sanitize(&t)) {
+    for text in texts.into_iter().map(|t| sanitize(&t)).map(|t| t.trim_end_matches('.').to_owned()) {
         if !text.is_empty() && !seen.contains(&text) {
             seen.push(text);
         }
