@@ -20,6 +20,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::batch::wake_users;
+use super::conditions::Conditions;
 use super::context::Context;
 use super::patch;
 use super::wakes::Who;
@@ -212,23 +213,18 @@ fn status(
         Ok(probe) => (true, "Reachable", probe.message.clone()),
         Err(error) => (false, error.reason(), error.message()),
     };
-    let condition = |type_: &str, status: bool| {
-        let status = if status { "True" } else { "False" };
-        let before = old.conditions.iter().find(|c| c.type_ == type_ && c.status == status);
-        Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message: message.clone(),
-            last_transition_time: before.and_then(|c| c.last_transition_time).or(Some(super::report::to_second(now))),
-            observed_generation: generation,
-        }
+    let say = Conditions {
+        old: &old.conditions,
+        generation,
+        reason,
+        message: &message,
+        now,
     };
-    let mut conditions = vec![condition("Ready", ok)];
+    let mut conditions = vec![say.set("Ready", ok)];
     if let Err(error) = found {
         // What passes by itself is being worked on; the rest waits for a person.
         let passes = matches!(error.class(), Class::Transient | Class::Throttled { .. });
-        conditions.push(condition(if passes { "Reconciling" } else { "Stalled" }, true));
+        conditions.push(say.set(if passes { "Reconciling" } else { "Stalled" }, true));
     }
     let life = SignedDuration::try_from(context.timing.reservation()).unwrap_or(SignedDuration::MAX);
     ConnectionStatus {

@@ -7,6 +7,7 @@
 pub mod act;
 pub mod batch;
 pub mod clients;
+pub mod conditions;
 pub mod connection;
 pub mod context;
 pub mod gather;

@@ -14,6 +14,9 @@ use kube::runtime::events::EventType;
 use serde_json::Value;
 use serde_json::json;
 
+use super::conditions::Conditions;
+use super::conditions::bounded;
+use super::conditions::to_second;
 use super::context::Context;
 use super::patch;
 use crate::api::ClusterUpgradeBatch;
@@ -134,26 +137,21 @@ fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
 /// Ready always; Reconciling and Stalled only while True, and never both (kstatus takes whichever comes first).
 fn conditions(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decision, now: Timestamp) -> Vec<Condition> {
     let summary = &decision.summary;
-    let condition = |type_: &str, status: bool| {
-        let status = if status { "True" } else { "False" };
-        let before = old.conditions.iter().find(|c| c.type_ == type_ && c.status == status);
-        Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: summary.reason.word().to_owned(),
-            message: bounded(&summary.message, MESSAGE),
-            last_transition_time: Some(before.and_then(|c| c.last_transition_time).unwrap_or_else(|| to_second(now))),
-            observed_generation: Some(generation),
-        }
+    let say = Conditions {
+        old: &old.conditions,
+        generation: Some(generation),
+        reason: summary.reason.word(),
+        message: &bounded(&summary.message, MESSAGE),
+        now,
     };
-    let mut out = vec![condition("Ready", summary.ready())];
+    let mut out = vec![say.set("Ready", summary.ready())];
     if summary.stalled {
-        out.push(condition("Stalled", true));
+        out.push(say.set("Stalled", true));
     } else if summary.reconciling() {
-        out.push(condition("Reconciling", true));
+        out.push(say.set("Reconciling", true));
     }
     if summary.overdue {
-        out.push(condition("Overdue", true));
+        out.push(say.set("Overdue", true));
     }
     out
 }
@@ -226,15 +224,4 @@ fn event(reason: &str, action: &str, note: &str, warning: bool) -> Event {
         action: bounded(action, 128),
         secondary: None,
     }
-}
-
-/// At most `longest` bytes, cut between characters.
-fn bounded(text: &str, longest: usize) -> String {
-    text.get(..text.floor_char_boundary(longest)).unwrap_or_default().to_owned()
-}
-
-/// Kubernetes times have no fractions of a second; rounded up, so that what is shown is never before what happens.
-pub fn to_second(at: Timestamp) -> Timestamp {
-    let up = i64::from(at.subsec_nanosecond() > 0);
-    Timestamp::from_second(at.as_second() + up).unwrap_or(at)
 }
