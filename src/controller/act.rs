@@ -114,6 +114,9 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
                         why: error.to_string(),
                         at,
                     });
+                } else {
+                    // Before the wake: a decision that still saw this place taken would begin nothing, and nothing would wake it again.
+                    drop(preparing);
                 }
             }
         }
