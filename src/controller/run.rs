@@ -38,9 +38,6 @@ use crate::upgrade::receipt::BootId;
 use crate::upgrade::timing::Timing;
 use crate::vendor::http::Fence;
 
-/// Longest wait for one answer of the API server to a ledger read or write. Ten times the p99 of a healthy one.
-const LEDGER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How a process is to run.
 pub struct Options {
     /// How to reach the API server.
@@ -91,7 +88,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let metrics = Metrics::new();
     metrics.set_starts_enabled(options.starts_enabled);
     let kube = Client::try_from(options.config.clone()).map_err(RunError::Client)?;
-    let ledger = ledger_client(options.config.clone())?;
+    let ledger = ledger_client(options.config.clone(), options.timing.ledger_timeout)?;
     let boot = BootId(uuid::Uuid::new_v4().to_string());
     let readiness = Readiness::requiring(["receipts"]);
     let lease = Lease::new(
@@ -279,10 +276,10 @@ async fn guarded(task: impl Future<Output = ()>, ended: CancellationToken) {
 
 /// The client for reads and writes of the ledger: no retry of its own (kube's default repeats a POST on 429, 503 and 504), and an end
 /// to waiting.
-fn ledger_client(mut config: Config) -> Result<Client, RunError> {
+fn ledger_client(mut config: Config, timeout: Duration) -> Result<Client, RunError> {
     config.default_retry = false;
-    config.connect_timeout = Some(LEDGER_TIMEOUT);
-    config.read_timeout = Some(LEDGER_TIMEOUT);
-    config.write_timeout = Some(LEDGER_TIMEOUT);
+    config.connect_timeout = Some(timeout);
+    config.read_timeout = Some(timeout);
+    config.write_timeout = Some(timeout);
     Client::try_from(config).map_err(RunError::Client)
 }

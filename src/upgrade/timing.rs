@@ -83,6 +83,9 @@ pub struct Timing {
     /// Largest difference between our wall clock and the API server's at which a start may still go out.
     #[serde(with = "millis")]
     pub clock_skew: Duration,
+    /// Longest wait for one answer of the API server to a ledger read or write. Ten times the p99 of a healthy one.
+    #[serde(with = "millis")]
+    pub ledger_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -114,6 +117,7 @@ impl Timing {
             lease_renew_deadline: secs(20),
             lease_retry: secs(5),
             clock_skew: secs(30),
+            ledger_timeout: secs(10),
         }
     }
 
@@ -166,6 +170,7 @@ impl Timing {
             self.retry_first,
             self.sweep,
             self.probe,
+            self.ledger_timeout,
         ];
         if positive.iter().any(Duration::is_zero) {
             return Err(TimingError::Zero);
@@ -193,7 +198,7 @@ pub enum TimingError {
         high: Duration,
     },
     /// An interval of zero would spin.
-    #[error("timing: polling intervals, wake, sweep, probe and retry must be longer than zero")]
+    #[error("timing: polling intervals, wake, sweep, probe, retry and ledgerTimeout must be longer than zero")]
     Zero,
 }
 
