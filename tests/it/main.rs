@@ -11,5 +11,6 @@ mod sim;
 mod crds;
 mod deploy;
 mod plane_stories;
+mod proof;
 mod stories;
 mod world;
