@@ -35,10 +35,19 @@ fn starts(log: &Log) -> Vec<String> {
     for start in log.committed() {
         requests.entry((start.target, start.version)).or_default().insert(start.request);
     }
-    let several = requests.into_iter().filter(|(_, requests)| requests.len() > 1);
-    several
-        .map(|((target, version), requests)| format!("{target} was started {} times to {version}", requests.len()))
-        .collect()
+    let mut found = Vec::new();
+    for ((target, version), requests) in requests {
+        if requests.len() > 1 {
+            found.push(format!("{target} was started {} times to {version}", requests.len()));
+        }
+        // What a vendor makes of a second request is its own affair: sending one is the breach.
+        let again = log.posts().into_iter().filter(|post| {
+            let asked = post.body.as_ref().map(|body| &body[&target]["desired_version"]);
+            asked.is_some_and(|asked| *asked == *version) && requests.first().is_some_and(|first| post.number > *first)
+        });
+        found.extend(again.map(|post| format!("{target} had been started to {version}, and was asked again by {}", post.user_agent)));
+    }
+    found
 }
 
 /// P1 and P6: each request belongs to one receipt, each receipt sent one request at most, and what was accepted did not end as if

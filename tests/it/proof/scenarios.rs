@@ -146,7 +146,9 @@ async fn collide(step: &str, lost: &str, second_connection: bool) -> anyhow::Res
     let two = story.operator_behind(&second).await?;
     let met = tokio::time::timeout(Duration::from_secs(15), held[1].hit()).await;
     anyhow::ensure!(met.is_ok(), "{}", story.told("the two never came to the same step"));
-    held.iter().for_each(|held| held.release(Release::Forward));
+    for held in &held {
+        held.release(Release::Forward);
+    }
     story.proxy.thaw();
     let told = story.succeeds(&batches).await;
     let logs = one.log()? + &two.log()?;

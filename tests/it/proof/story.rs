@@ -15,6 +15,7 @@ use windlass::api::Connection;
 use super::proxy::Proxy;
 use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
+use crate::sim::vcenter::SecondCall;
 use crate::sim::vcenter::VERSION_NEW;
 use crate::world::Operator;
 use crate::world::World;
@@ -64,9 +65,9 @@ fn timing() -> Value {
 }
 
 impl Story {
-    /// A namespace, a vCenter with clusters that take a second to upgrade, and a proxy. Nothing runs yet.
+    /// A namespace, a vCenter with clusters that take two seconds to upgrade, and a proxy. Nothing runs yet.
     pub async fn new(name: &str, clusters: usize) -> anyhow::Result<Story> {
-        Story::with(name, Config::with_clusters(clusters), 1).await
+        Story::with(name, Config::with_clusters(clusters), 2).await
     }
 
     /// The same with this vCenter, whose upgrades take so many seconds.
@@ -74,6 +75,8 @@ impl Story {
     /// Its clusters get names of their own: a target is a vendor's address and a name, and addresses come again on a busy machine.
     pub async fn with(name: &str, mut config: Config, upgrade_secs: u64) -> anyhow::Result<Story> {
         static STORIES: AtomicU32 = AtomicU32::new(1);
+        // The least forgiving vendor: a second start is taken, and begins again.
+        config.settings.second_call = SecondCall::StartedRestarts;
         let story = STORIES.fetch_add(1, Ordering::Relaxed);
         for (cluster, n) in config.clusters.iter_mut().zip(1..) {
             cluster.id = named(story, n);
