@@ -122,7 +122,7 @@ async fn two_leaders_with_late_repeated_and_broken_watches_start_each_cluster_on
 async fn collide(step: &str, lost: &str, second_connection: bool) -> anyhow::Result<()> {
     let mut story = Story::new("collide", 1).await?;
     // Nobody gives up while the two are brought together.
-    for (name, ms) in [("ttl", 20_000), ("grace", 40_000), ("ledgerTimeout", 30_000)] {
+    for (name, ms) in [("ttl", 10_000), ("grace", 20_000), ("ledgerTimeout", 30_000)] {
         story.world.timing[name] = json!(ms);
     }
     let second = Proxy::start(story.world.plane).await?;
@@ -144,7 +144,7 @@ async fn collide(step: &str, lost: &str, second_connection: bool) -> anyhow::Res
         batches.push("c");
     }
     let two = story.operator_behind(&second).await?;
-    let met = tokio::time::timeout(Duration::from_secs(15), held[1].hit()).await;
+    let met = tokio::time::timeout(Duration::from_secs(12), held[1].hit()).await;
     anyhow::ensure!(met.is_ok(), "{}", story.told("the two never came to the same step"));
     for held in &held {
         held.release(Release::Forward);
@@ -174,7 +174,7 @@ async fn two_leaders_at_the_same_receipt_start_once() -> anyhow::Result<()> {
 /// the start but looks untouched. All that is left to stop a second start is the create itself.
 #[tokio::test]
 async fn a_process_that_begins_in_the_past_cannot_start_again() -> anyhow::Result<()> {
-    let config = Config::with_clusters(1).settings(|s| s.accept_delay_secs = 6);
+    let config = Config::with_clusters(1).settings(|s| s.accept_delay_secs = 14);
     let story = Story::with("past", config, 1).await?;
     let first = story.operator().await?;
     story.apply(1).await?;
@@ -187,7 +187,7 @@ async fn a_process_that_begins_in_the_past_cannot_start_again() -> anyhow::Resul
     let stale = story.proxy.arm_all(|e| e.label == "LIST receipts", 1, Fault::Stale);
     story.proxy.watches(WatchFaults {
         of: "upgradereceipts",
-        delay: Duration::from_secs(3),
+        delay: Duration::from_secs(12),
         ..WatchFaults::default()
     });
     let next = story.operator().await?;
