@@ -31,7 +31,7 @@ use crate::sim::faults::Part;
 use crate::sim::vcenter::CLUSTERS;
 
 /// Stories at once: each is an operator of its own that waits most of the time.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 
 /// An effect may come that long after the story began. More only means that the story came to rest without it.
 const REACHED: Duration = Duration::from_secs(60);

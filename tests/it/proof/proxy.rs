@@ -341,8 +341,14 @@ async fn harm(core: &Arc<Core>, asked: Asked, fault: Fault, trap: &Trap) -> io::
             Ok(whole(second))
         }
         Fault::HoldAfter | Fault::SilentAfter | Fault::DropAfter | Fault::GatewayTimeout | Fault::Truncated | Fault::Skewed(_) => {
-            let reply = core.forward(asked).await?;
-            hit();
+            let (forwarder, hit) = (Arc::clone(core), trap.clone());
+            let forwarding = tokio::spawn(async move {
+                let reply = forwarder.forward(asked).await?;
+                // Also when the operator has given up meanwhile.
+                hit.0.hits.send_modify(|hits| *hits += 1);
+                io::Result::Ok(reply)
+            });
+            let reply = forwarding.await.map_err(io::Error::other)??;
             match fault {
                 Fault::HoldAfter if trap.released().await == Release::Forward => Ok(whole(reply)),
                 Fault::SilentAfter => silence().await,
