@@ -87,7 +87,8 @@ pub enum RunError {
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
     let metrics = Metrics::new();
     metrics.set_starts_enabled(options.starts_enabled);
-    let kube = Client::try_from(options.config.clone()).map_err(RunError::Client)?;
+    let watches = watching_client(options.config.clone(), options.timing.watch_silence)?;
+    let kube = bounded_client(options.config.clone(), options.timing.ledger_timeout)?;
     let ledger = ledger_client(options.config.clone(), options.timing.ledger_timeout)?;
     let boot = BootId(uuid::Uuid::new_v4().to_string());
     let readiness = Readiness::requiring(["receipts"]);
@@ -123,7 +124,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         let (ledgers, wakes, kube, until, synced) = (
             Arc::clone(&ledgers),
             Arc::clone(&wakes),
-            kube.clone(),
+            watches.clone(),
             over.clone(),
             CancellationToken::new(),
         );
@@ -146,6 +147,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         &stop,
         &held,
         Parts {
+            watches,
             kube,
             ledger,
             boot,
@@ -164,6 +166,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
 }
 
 struct Parts {
+    watches: Client,
     kube: Client,
     ledger: Client,
     boot: BootId,
@@ -222,6 +225,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
                 instance: Some(options.pod.clone()),
             },
         ),
+        watches: parts.watches,
         kube: parts.kube,
         clock: options.clock.clone(),
         timing: options.timing.clone(),
@@ -278,8 +282,21 @@ async fn guarded(task: impl Future<Output = ()>, ended: CancellationToken) {
 /// to waiting.
 fn ledger_client(mut config: Config, timeout: Duration) -> Result<Client, RunError> {
     config.default_retry = false;
+    bounded_client(config, timeout)
+}
+
+/// A client for single requests: an API server that takes a request and never answers it must not hold a pass, or a Connection's place
+/// for starts, for ever.
+fn bounded_client(mut config: Config, timeout: Duration) -> Result<Client, RunError> {
     config.connect_timeout = Some(timeout);
     config.read_timeout = Some(timeout);
     config.write_timeout = Some(timeout);
+    Client::try_from(config).map_err(RunError::Client)
+}
+
+/// The client of watches, which may be silent for minutes, but not for ever: kube sets no end, and a watch whose connection died unseen
+/// would leave this process blind.
+fn watching_client(mut config: Config, silence: Duration) -> Result<Client, RunError> {
+    config.read_timeout = Some(silence);
     Client::try_from(config).map_err(RunError::Client)
 }
