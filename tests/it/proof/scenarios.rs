@@ -273,6 +273,19 @@ async fn an_api_server_that_commits_and_answers_504_for_a_while_leads_to_one_sta
     operator.kill9().await
 }
 
+/// Neither a status nor a live read before a start is waited for without end: one of them holds the Connection's place for starts.
+#[tokio::test]
+async fn an_api_server_that_takes_requests_and_never_answers_holds_nothing_up() -> anyhow::Result<()> {
+    let story = Story::new("silent", 1).await?;
+    let labels = ["PATCH Connection report", "PATCH batch PENDING", "GET batch", "GET Connection"];
+    let traps = labels.map(|label| story.proxy.arm(label, 1, Fault::SilentBefore));
+    let operator = story.operator().await?;
+    story.apply(1).await?;
+    story.succeeds(&["b"]).await?;
+    assert!(traps.iter().all(|trap| trap.hits() == 1));
+    operator.kill9().await
+}
+
 /// The first create times out at the client, is not there when the client looks, and lands just before it tries again.
 #[tokio::test]
 async fn a_create_that_lands_between_the_look_and_the_next_try_is_one_permit() -> anyhow::Result<()> {
