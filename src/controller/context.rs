@@ -32,8 +32,10 @@ use crate::upgrade::timing::Timing;
 
 /// Shared by every controller.
 pub struct Context {
-    /// Reads, status writes and Events of resources.
+    /// Reads, status writes and Events of resources; gives up on an API server that does not answer.
     pub kube: kube::Client,
+    /// Watches, which may be silent for long.
+    pub watches: kube::Client,
     /// All time.
     pub clock: Clock,
     /// The durations of the protocol.

@@ -38,9 +38,6 @@ use crate::upgrade::receipt::BootId;
 use crate::upgrade::timing::Timing;
 use crate::vendor::http::Fence;
 
-/// Longest wait for one answer of the API server to a ledger read or write. Ten times the p99 of a healthy one.
-const LEDGER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How a process is to run.
 pub struct Options {
     /// How to reach the API server.
@@ -90,8 +87,9 @@ pub enum RunError {
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
     let metrics = Metrics::new();
     metrics.set_starts_enabled(options.starts_enabled);
-    let kube = Client::try_from(options.config.clone()).map_err(RunError::Client)?;
-    let ledger = ledger_client(options.config.clone())?;
+    let watches = watching_client(options.config.clone(), options.timing.watch_silence)?;
+    let kube = bounded_client(options.config.clone(), options.timing.ledger_timeout)?;
+    let ledger = ledger_client(options.config.clone(), options.timing.ledger_timeout)?;
     let boot = BootId(uuid::Uuid::new_v4().to_string());
     let readiness = Readiness::requiring(["receipts"]);
     let lease = Lease::new(
@@ -126,7 +124,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         let (ledgers, wakes, kube, until, synced) = (
             Arc::clone(&ledgers),
             Arc::clone(&wakes),
-            kube.clone(),
+            watches.clone(),
             over.clone(),
             CancellationToken::new(),
         );
@@ -149,6 +147,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         &stop,
         &held,
         Parts {
+            watches,
             kube,
             ledger,
             boot,
@@ -167,6 +166,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
 }
 
 struct Parts {
+    watches: Client,
     kube: Client,
     ledger: Client,
     boot: BootId,
@@ -225,6 +225,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
                 instance: Some(options.pod.clone()),
             },
         ),
+        watches: parts.watches,
         kube: parts.kube,
         clock: options.clock.clone(),
         timing: options.timing.clone(),
@@ -280,10 +281,23 @@ async fn guarded(task: impl Future<Output = ()>, ended: CancellationToken) {
 
 /// The client for reads and writes of the ledger: no retry of its own (kube's default repeats a POST on 429, 503 and 504), and an end
 /// to waiting.
-fn ledger_client(mut config: Config) -> Result<Client, RunError> {
+fn ledger_client(mut config: Config, timeout: Duration) -> Result<Client, RunError> {
     config.default_retry = false;
-    config.connect_timeout = Some(LEDGER_TIMEOUT);
-    config.read_timeout = Some(LEDGER_TIMEOUT);
-    config.write_timeout = Some(LEDGER_TIMEOUT);
+    bounded_client(config, timeout)
+}
+
+/// A client for single requests: an API server that takes a request and never answers it must not hold a pass, or a Connection's place
+/// for starts, for ever.
+fn bounded_client(mut config: Config, timeout: Duration) -> Result<Client, RunError> {
+    config.connect_timeout = Some(timeout);
+    config.read_timeout = Some(timeout);
+    config.write_timeout = Some(timeout);
+    Client::try_from(config).map_err(RunError::Client)
+}
+
+/// The client of watches, which may be silent for minutes, but not for ever: kube sets no end, and a watch whose connection died unseen
+/// would leave this process blind.
+fn watching_client(mut config: Config, silence: Duration) -> Result<Client, RunError> {
+    config.read_timeout = Some(silence);
     Client::try_from(config).map_err(RunError::Client)
 }

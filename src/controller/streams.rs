@@ -98,7 +98,7 @@ pub async fn connections(
         .iter()
         .find(|s| s.namespace == namespace)
         .map(|s| s.connections_known.clone());
-    let events = watch(api::<Connection>(&context.kube, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<Connection>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Apply(object) | Event::InitApply(object)) => object.0.iter().for_each(|c| gates.applied(&told, c)),
         Ok(Event::Delete(object)) => object.0.iter().for_each(|c| gates.deleted(&told, c)),
         Ok(Event::InitDone) => known.iter().for_each(CancellationToken::cancel),
@@ -147,7 +147,7 @@ pub async fn batches(
     }
     let reader = writer.as_reader();
     let told = Arc::clone(&context);
-    let events = watch(api::<ClusterUpgradeBatch>(&context.kube, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<ClusterUpgradeBatch>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Delete(gone)) => told
             .ledgers
             .forget(&Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any())),

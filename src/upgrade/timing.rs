@@ -83,6 +83,12 @@ pub struct Timing {
     /// Largest difference between our wall clock and the API server's at which a start may still go out.
     #[serde(with = "millis")]
     pub clock_skew: Duration,
+    /// Longest wait for one answer of the API server to a single request. Ten times the p99 of a healthy one.
+    #[serde(with = "millis")]
+    pub ledger_timeout: Duration,
+    /// Longest silence of a watch before it is taken for dead and begun anew. Above the 290 s after which the API server ends one.
+    #[serde(with = "millis")]
+    pub watch_silence: Duration,
 }
 
 impl Default for Timing {
@@ -114,6 +120,8 @@ impl Timing {
             lease_renew_deadline: secs(20),
             lease_retry: secs(5),
             clock_skew: secs(30),
+            ledger_timeout: secs(10),
+            watch_silence: secs(295),
         }
     }
 
@@ -166,6 +174,8 @@ impl Timing {
             self.retry_first,
             self.sweep,
             self.probe,
+            self.ledger_timeout,
+            self.watch_silence,
         ];
         if positive.iter().any(Duration::is_zero) {
             return Err(TimingError::Zero);
@@ -193,7 +203,7 @@ pub enum TimingError {
         high: Duration,
     },
     /// An interval of zero would spin.
-    #[error("timing: polling intervals, wake, sweep, probe and retry must be longer than zero")]
+    #[error("timing: polling intervals, wake, sweep, probe, retry, ledgerTimeout and watchSilence must be longer than zero")]
     Zero,
 }
 

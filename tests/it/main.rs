@@ -11,6 +11,7 @@ mod sim;
 mod crds;
 mod deploy;
 mod plane_stories;
+mod proof;
 mod stories;
 mod world;
 mod world_people;

@@ -98,14 +98,22 @@ impl World {
 
     /// Starts an operator.
     pub async fn operator(&self) -> anyhow::Result<Operator> {
+        self.operator_as(&format!("windlass-{}", self.namespace), None).await
+    }
+
+    /// Starts an operator with a lease of this name, which looks for the API server at `server` if that is given.
+    pub async fn operator_as(&self, lease: &str, server: Option<&str>) -> anyhow::Result<Operator> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let token = service_account_token(self.plane).await?;
         let kubeconfig = self.plane.scratch().join(format!("{}-{run}.kubeconfig", self.namespace));
         self.plane.kubeconfig_for_token(&token, &kubeconfig)?;
+        if let Some(server) = server {
+            let direct = std::fs::read_to_string(&kubeconfig)?;
+            std::fs::write(&kubeconfig, direct.replace(self.plane.server_url(), server))?;
+        }
         let listen = format!("127.0.0.1:{}", free_port()?);
-        let lease = format!("windlass-{}", self.namespace);
-        let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", &lease, "--listen", &listen];
+        let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", lease, "--listen", &listen];
         args.extend(self.args.iter().map(String::as_str));
         let (pod, timing, kubeconfig) = (format!("story-{run}"), self.timing.to_string(), kubeconfig.display().to_string());
         let env = [
@@ -285,7 +293,7 @@ impl World {
     }
 
     /// What to look at when a story fails.
-    fn report(&self, what: &str) -> String {
+    pub fn report(&self, what: &str) -> String {
         let requests: Vec<String> = self
             .vcenter
             .log()
@@ -364,6 +372,11 @@ impl Operator {
     pub async fn terminate(self) -> anyhow::Result<Option<i32>> {
         self.child.terminate()?;
         Ok(self.child.wait().await?.code)
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
     }
 
     /// SIGTERM; returns at once.

@@ -1,0 +1,32 @@
+//! Crash tests: the real binary, a real API server, a simulated vendor, and something that goes wrong at every single step.
+//!
+//! [`matrix`] harms every effect of one upgrade's life in every way; [`scenarios`] are the longer stories: two leaders, long pauses,
+//! things deleted and applied again; [`neighbours`] are two namespaces. What is true afterwards is said by [`oracle`] alone, from the
+//! simulator's own log of committed starts. `WINDLASS_TEST_SCALE=large` runs everything; without it a chosen part runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "only tests are in here, and helpers of tests"
+)]
+
+mod effects;
+mod matrix;
+mod neighbours;
+mod oracle;
+mod proxy;
+mod replies;
+mod scenarios;
+mod story;
+mod watches;
+
+/// Whether everything is to be run.
+fn large() -> bool {
+    std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large")
+}
+
+/// Shows text to whoever runs the tests, also when they pass: the harness captures what print macros write.
+fn show(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}

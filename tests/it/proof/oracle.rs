@@ -1,0 +1,120 @@
+//! What must be true of every story, whatever happened in it. The simulator's own log decides, never a status.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use windlass::api::UpgradeReceipt;
+
+use super::story::Rest;
+use super::story::Story;
+use crate::sim::Log;
+
+/// Every breach of the promise, in words; empty when it was kept.
+pub async fn breaches(story: &Story, rests: &[Rest]) -> anyhow::Result<Vec<String>> {
+    let receipts = story.world.receipts().await?;
+    let log = story.world.vcenter.log();
+    let mut found = starts(log);
+    found.extend(sends(log, &receipts));
+    found.extend(ledgers(&receipts));
+    for rest in rests {
+        found.extend(ends(log, rest));
+        // UNKNOWN is the one state in which a receipt may stay open: a person has to end it.
+        if rest.state != "UNKNOWN" && rest.state != "STUCK" {
+            let open = receipts
+                .iter()
+                .filter(|r| end(r).is_none() && rest.clusters.iter().any(|c| r.spec.claim.target.ends_with(c)));
+            found.extend(open.map(|r| format!("{} is open though {} is {}", name(r), rest.batch, rest.state)));
+        }
+    }
+    Ok(found)
+}
+
+/// P2: one start for each target and version. An intermediary's second copy has the number of the first and is not Windlass's.
+fn starts(log: &Log) -> Vec<String> {
+    let mut requests = BTreeMap::<(String, String), BTreeSet<u64>>::new();
+    for start in log.committed() {
+        requests.entry((start.target, start.version)).or_default().insert(start.request);
+    }
+    let mut found = Vec::new();
+    for ((target, version), requests) in requests {
+        if requests.len() > 1 {
+            found.push(format!("{target} was started {} times to {version}", requests.len()));
+        }
+        // What a vendor makes of a second request is its own affair: sending one is the breach.
+        let again = log.posts().into_iter().filter(|post| {
+            let asked = post.body.as_ref().map(|body| &body[&target]["desired_version"]);
+            asked.is_some_and(|asked| *asked == *version) && requests.first().is_some_and(|first| post.number > *first)
+        });
+        found.extend(again.map(|post| format!("{target} had been started to {version}, and was asked again by {}", post.user_agent)));
+    }
+    found
+}
+
+/// P1 and P6: each request belongs to one receipt, each receipt sent one request at most, and what was accepted did not end as if
+/// nothing had been taken.
+fn sends(log: &Log, receipts: &[UpgradeReceipt]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut sent = BTreeMap::<String, usize>::new();
+    for post in log.posts() {
+        let receipt = receipt_of(&post.user_agent);
+        if !receipts.iter().any(|r| name(r) == receipt) {
+            found.push(format!("a start was sent for {receipt:?}, which is no receipt"));
+        }
+        *sent.entry(receipt).or_default() += 1;
+    }
+    found.extend(
+        sent.into_iter()
+            .filter(|(_, n)| *n > 1)
+            .map(|(r, n)| format!("{r} was sent {n} times")),
+    );
+    for start in log.committed() {
+        let receipt = receipt_of(&start.user_agent);
+        let ended = receipts.iter().find(|r| name(r) == receipt).and_then(end);
+        if let Some(kind) = ended.filter(|kind| ["NotTaken", "Withdrawn"].contains(&kind.as_str())) {
+            found.push(format!("{receipt} ended {kind}, but the vendor had taken it"));
+        }
+    }
+    found
+}
+
+/// P3: of each target at most the last receipt is open, and none is missing.
+fn ledgers(receipts: &[UpgradeReceipt]) -> Vec<String> {
+    let mut of_target = BTreeMap::<&str, Vec<&UpgradeReceipt>>::new();
+    for receipt in receipts {
+        of_target.entry(&receipt.spec.claim.target).or_default().push(receipt);
+    }
+    let mut found = Vec::new();
+    for (target, ledger) in of_target {
+        let gapless = ledger.iter().zip(1..).all(|(r, seq)| r.spec.claim.sequence == seq);
+        let open = ledger.iter().rev().skip(1).filter(|r| end(r).is_none()).count();
+        if !gapless || open > 0 {
+            found.push(format!("the ledger of {target} has a gap, or {open} open receipts before its last"));
+        }
+    }
+    found
+}
+
+/// What a resource says agrees with what the vendor did.
+fn ends(log: &Log, rest: &Rest) -> Vec<String> {
+    if rest.state != "SUCCESS" {
+        return Vec::new();
+    }
+    let unstarted = rest.clusters.iter().filter(|c| log.starts(c).is_empty());
+    unstarted
+        .map(|c| format!("{} is SUCCESS, but {c} was never started", rest.batch))
+        .collect()
+}
+
+fn name(receipt: &UpgradeReceipt) -> &str {
+    receipt.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn end(receipt: &UpgradeReceipt) -> Option<String> {
+    Some(receipt.status.as_ref()?.end.as_ref()?.kind.clone())
+}
+
+/// The receipt in a start's User-Agent.
+fn receipt_of(user_agent: &str) -> String {
+    let (_, rest) = user_agent.split_once("(receipt ").unwrap_or_default();
+    rest.trim_end_matches(')').to_owned()
+}
