@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
+use crate::sim::vcenter::VERSION_NEWER;
 use crate::world::World;
 
 fn one() -> serde_json::Value {
@@ -70,6 +71,25 @@ async fn a_run_whose_batch_is_gone_is_followed_to_its_end() -> anyhow::Result<()
     world.finish();
     assert_eq!(world.ends(1).await?, ["Succeeded"]);
     assert_eq!(world.vcenter.log().posts().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_batch_is_gone_is_followed_though_another_batch_waits_for_it() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("deleted-waited", Config::with_clusters(1)).await?;
+    world.batch("a", one()).await?;
+    world.row("a", "domain-c1", "RUNNING", "Running").await?;
+    let newer = json!({"desiredVersion": VERSION_NEWER, "clusters": [{"cluster": "domain-c1"}]});
+    world.batch("b", newer).await?;
+    world.reason("b", "PENDING", "TargetBusy").await?;
+    world.delete_batch("a").await?;
+    world.finish();
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    world.finish();
+    world.state("b", "SUCCESS").await?;
+    assert_eq!(world.ends(2).await?, ["Succeeded", "Succeeded"]);
+    assert_eq!(world.starts("domain-c1"), 2);
+    assert!(world.vcenter.log().duplicates().is_empty());
     Ok(())
 }
 
