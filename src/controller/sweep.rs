@@ -60,14 +60,14 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     if let Some(client) = client(context, receipt, &key) {
         let _using = client.using();
         let sight = client.vendor.observe(&key).await;
-        context.sights.put(&key, sight);
+        context.sights.put(&receipt.run.namespace, &key, sight);
     } else {
         tracing::warn!(
             receipt = %receipt.name, target = %key, connection = %receipt.connection, namespace = %receipt.run.namespace,
             "an open receipt has no Connection to look through; re-create it, or the target stays blocked"
         );
     }
-    let held = context.sights.of(&key);
+    let held = context.sights.of(&receipt.run.namespace, &key);
     let evidence = Evidence {
         key: &key,
         sights: &held.sights,
