@@ -27,6 +27,7 @@ use super::streams;
 use super::sweep;
 use super::wakes::Wakes;
 use crate::clock::Clock;
+use crate::health::Pulse;
 use crate::lease;
 use crate::lease::Lease;
 use crate::lease::LeaseTiming;
@@ -102,10 +103,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         options.clock.clone(),
         options.lease_timing,
     );
+    let pulse = lease.pulse();
     let endpoints = Endpoints {
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        pulses: vec![lease.pulse()],
+        pulses: vec![pulse.clone()],
     };
     let server = Server::bind(options.listen, endpoints, options.clock.clone())
         .await
@@ -138,7 +140,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
             });
             until.run_until_cancelled(fed).await;
         });
-        if stop.run_until_cancelled(synced.cancelled()).await.is_none() {
+        let waiting = alive_until(synced.cancelled(), &pulse, &options.clock, options.lease_timing.retry());
+        if stop.run_until_cancelled(waiting).await.is_none() {
             return Ok(());
         }
     }
@@ -164,6 +167,18 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     }
     held.release().await;
     outcome
+}
+
+/// Waits, and beats meanwhile: nobody stands for the lease yet, and a restart would bring neither the API server nor the CRDs back.
+async fn alive_until(done: impl Future<Output = ()>, pulse: &Pulse, clock: &Clock, every: Duration) {
+    let mut done = std::pin::pin!(done);
+    loop {
+        pulse.beat();
+        tokio::select! {
+            () = &mut done => return,
+            () = clock.sleep(every) => {}
+        }
+    }
 }
 
 struct Parts {
@@ -286,4 +301,17 @@ fn ledger_client(mut config: Config) -> Result<Client, RunError> {
     config.read_timeout = Some(LEDGER_TIMEOUT);
     config.write_timeout = Some(LEDGER_TIMEOUT);
     Client::try_from(config).map_err(RunError::Client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_for_the_api_server_is_alive_for_as_long_as_it_lasts() {
+        let (clock, ms) = (Clock::system(), Duration::from_millis);
+        let pulse = Pulse::new("lease", clock.clone(), ms(500));
+        alive_until(clock.sleep(ms(1200)), &pulse, &clock, ms(50)).await;
+        assert!(pulse.alive(), "older than the pulse may be, and it has beaten meanwhile");
+    }
 }
