@@ -3,6 +3,7 @@
 //! On SIGTERM no permit is granted any more, the controllers finish what they do, starts that are under way are joined and recorded,
 //! sessions are logged out, and only then is the lease given back.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,6 +170,15 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     outcome
 }
 
+/// The namespaces to watch, each once: of two watches of one namespace the second would wait for ever for what the first was told.
+fn watched(named: &[String]) -> Vec<Option<String>> {
+    if named.is_empty() {
+        return vec![None];
+    }
+    let each: BTreeSet<&String> = named.iter().collect();
+    each.into_iter().cloned().map(Some).collect()
+}
+
 /// Waits, and beats meanwhile: nobody stands for the lease yet, and a restart would bring neither the API server nor the CRDs back.
 async fn alive_until(done: impl Future<Output = ()>, pulse: &Pulse, clock: &Clock, every: Duration) {
     let mut done = std::pin::pin!(done);
@@ -198,12 +208,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     let sights = Arc::new(Sights::default());
     let mut writers = Vec::new();
     let mut scopes = Vec::new();
-    let watched: Vec<Option<String>> = if options.watch.is_empty() {
-        vec![None]
-    } else {
-        options.watch.iter().cloned().map(Some).collect()
-    };
-    for namespace in watched {
+    for namespace in watched(&options.watch) {
         let ((connections, connections_to), (batches, batches_to)) = (reflector::store(), reflector::store());
         writers.push((namespace.clone(), connections_to, batches_to));
         scopes.push(Scope {
@@ -306,6 +311,13 @@ fn ledger_client(mut config: Config) -> Result<Client, RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_that_is_named_twice_is_watched_once() {
+        let named = ["b", "a", "b"].map(str::to_owned);
+        assert_eq!(watched(&named), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(watched(&[]), [None]);
+    }
 
     #[tokio::test]
     async fn a_wait_for_the_api_server_is_alive_for_as_long_as_it_lasts() {
