@@ -208,7 +208,7 @@ pub struct ClusterUpgradeBatchStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
-    /// All clusters: those in the spec, and removed ones that are followed to their end.
+    /// All clusters in the spec. One that was removed from it and is followed to its end has a row, and is not counted.
     #[schemars(range(min = 0))]
     pub total: i32,
     /// At their version.

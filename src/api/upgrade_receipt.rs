@@ -218,7 +218,7 @@ pub struct UpgradeReceiptStatus {
     #[x_kube(validation = ("self == oldSelf", "an end cannot be changed"))]
     pub end: Option<ReceiptEnd>,
 
-    /// Ready is True once the receipt has an end; Stalled is True when only a person's resolution can end it.
+    /// Settled is True once the receipt has an end; its reason says which.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -130,7 +130,7 @@ async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) 
         client.suspect(&error);
         NotBegun::Prepare(error)
     })?;
-    context.sights.put(&effect.key, ready.sight().clone());
+    context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
     let confirmed = confirm(context, who, effect, ready.sight()).await?;
     if matches!(effect.what, What::Note(_)) {

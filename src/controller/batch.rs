@@ -70,7 +70,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     context.ledgers.care(&who, &keys);
     // decide (pure)
     let decision = decide(&facts);
-    follow(&context, &facts);
+    follow(&context, &facts, &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
     if !decision.writes.is_empty() {
         for write in &decision.writes {
@@ -91,10 +91,12 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
 }
 
-/// The sweep need not look at what a resource follows.
-fn follow(context: &Context, facts: &Facts) {
+/// The sweep need not look at what a resource follows: the open receipts behind its rows. One that it only waits for is somebody else's,
+/// who may be gone: without the sweep nobody would look, and the wait would never end.
+fn follow(context: &Context, facts: &Facts, decision: &Decision) {
     let open = |t: &TargetFacts| t.ledger.as_ref().ok().and_then(|l| l.open().map(|r| r.name.clone()));
-    for receipt in facts.targets.iter().filter_map(open) {
+    let shown = |receipt: &String| decision.rows.iter().any(|row| row.receipt.as_ref() == Some(receipt));
+    for receipt in facts.targets.iter().filter_map(open).filter(shown) {
         context.ledgers.follow(&receipt, facts.mono);
     }
 }

@@ -1,8 +1,10 @@
 //! The controller of Connection: probe the endpoint, say whether it can be used, and tell its upgrades when that changes.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use crate::api::connection::ConnectionStatus;
 use crate::api::connection::VendorInfo;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
+use crate::upgrade::timing::Timing;
 use crate::vendor::Probe;
 use crate::vendor::error::Class;
 use crate::vendor::error::VendorError;
@@ -61,9 +64,15 @@ impl Error {
     }
 }
 
-/// What the last probe of each Connection found, in its present form.
+/// What the last probe of each Connection found, in its present form, and which are under way.
 #[derive(Default)]
-pub struct Probes(Mutex<HashMap<Who, Probed>>);
+pub struct Probes(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    found: HashMap<Who, Probed>,
+    under_way: HashSet<Who>,
+}
 
 #[derive(Clone)]
 struct Probed {
@@ -73,22 +82,44 @@ struct Probed {
 }
 
 impl Probes {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn last(&self, who: &Who, of: &(String, i64)) -> Option<Probed> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(who)
-            .filter(|p| p.of == *of)
-            .cloned()
+        self.inner().found.get(who).filter(|p| p.of == *of).cloned()
     }
 
     fn keep(&self, who: &Who, probed: Probed) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who.clone(), probed);
+        self.inner().found.insert(who.clone(), probed);
     }
 
     /// The Connection is gone.
     pub fn forget(&self, who: &Who) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
+        self.inner().found.remove(who);
+    }
+}
+
+/// The one probe of a Connection that is under way; its end, a panic's too, makes room for the next and wakes the Connection.
+struct Turn {
+    context: Arc<Context>,
+    who: Who,
+}
+
+impl Turn {
+    fn begin(context: &Arc<Context>, who: &Who) -> Option<Turn> {
+        let free = context.probes.inner().under_way.insert(who.clone());
+        free.then(|| Turn {
+            context: Arc::clone(context),
+            who: who.clone(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.context.probes.inner().under_way.remove(&self.who);
+        self.context.wakes.wake(&self.who);
     }
 }
 
@@ -100,52 +131,65 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
         connection.uid().unwrap_or_default(),
         connection.metadata.generation.unwrap_or_default(),
     );
-    let known = context.probes.last(&who, &of).filter(|p| !due(&context, connection, p));
-    let probed = match known {
-        Some(known) => known,
-        None => probe(&context, connection, &who, of).await,
+    let last = context.probes.last(&who, &of);
+    let due = last.as_ref().is_none_or(|probed| due(&context, connection, probed));
+    if due {
+        probe(&context, &guard, &who, of);
+    }
+    let Some(probed) = last else {
+        return Ok(Action::requeue(context.timing.wake));
     };
     if !report(&context, connection, &who, &probed.found).await? {
         return Ok(Action::requeue(BEHIND));
     }
-    let left = interval(&context, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
+    if due {
+        return Ok(Action::requeue(context.timing.wake));
+    }
+    let left = interval(&context.timing, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
     Ok(Action::requeue(left.max(Duration::from_millis(10))))
 }
 
 /// A probe is due at its interval, or when a call through this Connection went wrong since.
 fn due(context: &Context, connection: &Connection, probed: &Probed) -> bool {
     let doubted = context.clients.of(connection).is_ok_and(|client| client.take_doubt());
-    doubted || context.clock.mono().since(probed.at) >= interval(context, &probed.found)
+    doubted || context.clock.mono().since(probed.at) >= interval(&context.timing, &probed.found)
 }
 
-/// What fails is tried again sooner. Wrong credentials are safe to try again: the same ones are not sent twice (see `clients`).
-fn interval(context: &Context, found: &Result<Probe, VendorError>) -> Duration {
+/// What fails is tried again sooner. Wrong credentials are safe to try again: the same ones are not sent twice (see `clients`). A vendor
+/// that asks for no pause at all is not asked again at once.
+fn interval(timing: &Timing, found: &Result<Probe, VendorError>) -> Duration {
     match found {
-        Ok(_) => context.timing.probe,
+        Ok(_) => timing.probe,
         Err(error) => match error.class() {
-            Class::Throttled { after: Some(after) } => after.min(context.timing.retry_max),
-            _ => context.timing.poll_calm.min(context.timing.probe),
+            Class::Throttled { after: Some(after) } => after.max(timing.poll_moving).min(timing.retry_max),
+            _ => timing.poll_calm.min(timing.probe),
         },
     }
 }
 
-async fn probe(context: &Context, connection: &Connection, who: &Who, of: (String, i64)) -> Probed {
-    let at = context.clock.mono();
-    let found = match context.clients.of(connection) {
-        Ok(client) => {
-            let _using = client.using();
-            let found = client.vendor.probe().await;
-            client.take_doubt();
-            if let Err(error) = &found {
-                client.refused(error);
+/// Probes in a task of its own, whose end wakes the Connection: an endpoint that never answers holds no reconcile slot, or a handful of
+/// them would keep everybody else's Connections waiting.
+fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who: &Who, of: (String, i64)) {
+    let Some(turn) = Turn::begin(context, who) else { return };
+    let guard = Arc::clone(guard);
+    context.tasks.spawn(async move {
+        let Ok(connection) = &guard.0 else { return };
+        let context = &turn.context;
+        let at = context.clock.mono();
+        let found = match context.clients.of(connection) {
+            Ok(client) => {
+                let _using = client.using();
+                let found = client.vendor.probe().await;
+                client.take_doubt();
+                if let Err(error) = &found {
+                    client.refused(error);
+                }
+                found
             }
-            found
-        }
-        Err(error) => Err(error),
-    };
-    let probed = Probed { of, at, found };
-    context.probes.keep(who, probed.clone());
-    probed
+            Err(error) => Err(error),
+        };
+        context.probes.keep(&turn.who, Probed { of, at, found });
+    });
 }
 
 async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<bool, Error> {
@@ -280,5 +324,22 @@ impl Gates {
         context.clients.forget(&who);
         context.probes.forget(&who);
         wake_users(context, connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttled_probe_rests_however_short_a_pause_was_asked_for() {
+        let timing = Timing::production();
+        for (asked, rests) in [(0, timing.poll_moving), (90, Duration::from_secs(90)), (u64::MAX, timing.retry_max)] {
+            let error = VendorError::Throttled {
+                authority: "vc1.example:443".to_owned(),
+                after: Some(Duration::from_secs(asked)),
+            };
+            assert_eq!(interval(&timing, &Err(error)), rests, "{asked}");
+        }
     }
 }

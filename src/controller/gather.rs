@@ -203,7 +203,7 @@ fn target(
     let open: Option<&Receipt> = ledger.as_ref().ok().and_then(|l| l.open());
     let seen = open.map(|r| context.ledgers.seen(r, facts.mono, &facts.timing)).unwrap_or_default();
     let abandoned_by_us = open.is_some_and(|r| context.abandoned(r));
-    let mut held = context.sights.of(&key);
+    let mut held = context.sights.of(&facts.subject.namespace, &key);
     if connection.is_none() {
         held.sights.push(blind(&key, facts));
     }

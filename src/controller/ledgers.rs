@@ -188,9 +188,7 @@ impl Ledgers {
         let hashes: HashSet<String> = keys.iter().map(TargetKey::hash).collect();
         let before = inner.cares.insert(who.clone(), hashes.clone()).unwrap_or_default();
         for hash in before.difference(&hashes) {
-            if let Some(interested) = inner.interested.get_mut(hash) {
-                interested.remove(who);
-            }
+            inner.lose_interest(hash, who);
         }
         for hash in hashes {
             inner.interested.entry(hash).or_default().insert(who.clone());
@@ -201,12 +199,7 @@ impl Ledgers {
     pub fn forget(&self, who: &Who) {
         let mut inner = self.inner();
         for hash in inner.cares.remove(who).unwrap_or_default() {
-            if let Some(interested) = inner.interested.get_mut(&hash) {
-                interested.remove(who);
-                if interested.is_empty() {
-                    inner.interested.remove(&hash);
-                }
-            }
+            inner.lose_interest(&hash, who);
         }
     }
 
@@ -266,6 +259,16 @@ impl Ledgers {
 }
 
 impl Inner {
+    /// Nothing stays behind of a target that nobody cares for: whoever may edit a batch names as many as they like.
+    fn lose_interest(&mut self, hash: &str, who: &Who) {
+        if let Some(interested) = self.interested.get_mut(hash) {
+            interested.remove(who);
+            if interested.is_empty() {
+                self.interested.remove(hash);
+            }
+        }
+    }
+
     /// Keeps `open` in step with a ledger that changed.
     fn index(&mut self, hash: &str) {
         let last = self.by_hash.get(hash).and_then(|l| l.values().next_back());
@@ -325,5 +328,25 @@ fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, String, Entry) {
             let hash = name.split('-').nth(1).unwrap_or_default().to_owned();
             (hash, name.clone(), Entry::Unreadable(name))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upgrade::target::Authority;
+
+    #[test]
+    fn nothing_is_kept_of_targets_that_left_a_batch() {
+        let (ledgers, who) = (Ledgers::default(), Who::batch("a", "b"));
+        let authority = Authority::from_url("https://vc1.example").unwrap();
+        let named = |n: u32| TargetKey::cluster(authority.clone(), &format!("domain-c{n}"));
+        for n in 0..100 {
+            ledgers.care(&who, &[named(n), named(n + 1)]);
+        }
+        assert_eq!(ledgers.inner().interested.len(), 2, "those of the last edit");
+        assert!(ledgers.needs(&named(100)) && !ledgers.needs(&named(5)));
+        ledgers.forget(&who);
+        assert!(ledgers.inner().interested.is_empty() && ledgers.inner().cares.is_empty());
     }
 }

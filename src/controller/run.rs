@@ -3,6 +3,7 @@
 //! On SIGTERM no permit is granted any more, the controllers finish what they do, starts that are under way are joined and recorded,
 //! sessions are logged out, and only then is the lease given back.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use super::streams;
 use super::sweep;
 use super::wakes::Wakes;
 use crate::clock::Clock;
+use crate::health::Pulse;
 use crate::lease;
 use crate::lease::Lease;
 use crate::lease::LeaseTiming;
@@ -100,10 +102,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         options.clock.clone(),
         options.lease_timing,
     );
+    let pulse = lease.pulse();
     let endpoints = Endpoints {
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        pulses: vec![lease.pulse()],
+        pulses: vec![pulse.clone()],
     };
     let server = Server::bind(options.listen, endpoints, options.clock.clone())
         .await
@@ -136,7 +139,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
             });
             until.run_until_cancelled(fed).await;
         });
-        if stop.run_until_cancelled(synced.cancelled()).await.is_none() {
+        let waiting = alive_until(synced.cancelled(), &pulse, &options.clock, options.lease_timing.retry());
+        if stop.run_until_cancelled(waiting).await.is_none() {
             return Ok(());
         }
     }
@@ -165,6 +169,27 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     outcome
 }
 
+/// The namespaces to watch, each once: of two watches of one namespace the second would wait for ever for what the first was told.
+fn watched(named: &[String]) -> Vec<Option<String>> {
+    if named.is_empty() {
+        return vec![None];
+    }
+    let each: BTreeSet<&String> = named.iter().collect();
+    each.into_iter().cloned().map(Some).collect()
+}
+
+/// Waits, and beats meanwhile: nobody stands for the lease yet, and a restart would bring neither the API server nor the CRDs back.
+async fn alive_until(done: impl Future<Output = ()>, pulse: &Pulse, clock: &Clock, every: Duration) {
+    let mut done = std::pin::pin!(done);
+    loop {
+        pulse.beat();
+        tokio::select! {
+            () = &mut done => return,
+            () = clock.sleep(every) => {}
+        }
+    }
+}
+
 struct Parts {
     watches: Client,
     kube: Client,
@@ -183,12 +208,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     let sights = Arc::new(Sights::default());
     let mut writers = Vec::new();
     let mut scopes = Vec::new();
-    let watched: Vec<Option<String>> = if options.watch.is_empty() {
-        vec![None]
-    } else {
-        options.watch.iter().cloned().map(Some).collect()
-    };
-    for namespace in watched {
+    for namespace in watched(&options.watch) {
         let ((connections, connections_to), (batches, batches_to)) = (reflector::store(), reflector::store());
         writers.push((namespace.clone(), connections_to, batches_to));
         scopes.push(Scope {
@@ -300,4 +320,24 @@ fn bounded_client(mut config: Config, timeout: Duration) -> Result<Client, RunEr
 fn watching_client(mut config: Config, silence: Duration) -> Result<Client, RunError> {
     config.read_timeout = Some(silence);
     Client::try_from(config).map_err(RunError::Client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_is_named_twice_is_watched_once() {
+        let named = ["b", "a", "b"].map(str::to_owned);
+        assert_eq!(watched(&named), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(watched(&[]), [None]);
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_the_api_server_is_alive_for_as_long_as_it_lasts() {
+        let (clock, ms) = (Clock::system(), Duration::from_millis);
+        let pulse = Pulse::new("lease", clock.clone(), ms(500));
+        alive_until(clock.sleep(ms(1200)), &pulse, &clock, ms(50)).await;
+        assert!(pulse.alive(), "older than the pulse may be, and it has beaten meanwhile");
+    }
 }

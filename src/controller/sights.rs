@@ -23,9 +23,10 @@ use crate::vendor::Listing;
 /// How many sights of a target are kept: a negative verdict needs two, and an older one may hold the vendor's name of it.
 const KEPT: usize = 4;
 
-/// Every sight this process holds.
+/// Every sight this process holds, by the namespace whose Connection saw it: what a vendor shows one tenant's account is not another's to
+/// read, and an account that may see less must not hide a target from one that may see more.
 #[derive(Default)]
-pub struct Sights(Mutex<HashMap<TargetKey, Seen>>);
+pub struct Sights(Mutex<HashMap<(String, TargetKey), Seen>>);
 
 #[derive(Default)]
 struct Seen {
@@ -43,23 +44,25 @@ pub struct Held {
 }
 
 impl Sights {
-    fn inner(&self) -> MutexGuard<'_, HashMap<TargetKey, Seen>> {
+    fn inner(&self) -> MutexGuard<'_, HashMap<(String, TargetKey), Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is held of a target.
-    pub fn of(&self, key: &TargetKey) -> Held {
+    /// What is held of a target in a namespace.
+    pub fn of(&self, namespace: &str, key: &TargetKey) -> Held {
         let inner = self.inner();
-        inner.get(key).map_or_else(Held::default, |seen| Held {
-            sights: seen.sights.clone(),
-            unchanged_since: seen.unchanged_since,
-        })
+        inner
+            .get(&(namespace.to_owned(), key.clone()))
+            .map_or_else(Held::default, |seen| Held {
+                sights: seen.sights.clone(),
+                unchanged_since: seen.unchanged_since,
+            })
     }
 
     /// Takes a sight in, in the order in which they were asked.
-    pub fn put(&self, key: &TargetKey, mut sight: Sight) {
+    pub fn put(&self, namespace: &str, key: &TargetKey, mut sight: Sight) {
         let mut inner = self.inner();
-        let seen = inner.entry(key.clone()).or_default();
+        let seen = inner.entry((namespace.to_owned(), key.clone())).or_default();
         if sight.identity.is_none() {
             // Only lists name targets; the name goes along with the sights of the target itself.
             sight.identity = seen.sights.iter().rev().find_map(|s| s.identity.clone());
@@ -80,7 +83,7 @@ impl Sights {
 
     /// Forgets targets that nobody cares for any more.
     pub fn keep_only(&self, keep: impl Fn(&TargetKey) -> bool) {
-        self.inner().retain(|key, _| keep(key));
+        self.inner().retain(|(_, key), _| keep(key));
     }
 }
 
@@ -181,7 +184,7 @@ pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
                 listing
             }
         };
-        settle(&own.sights, &flight.keys, &listing);
+        settle(&own.sights, &own.who.namespace, &flight.keys, &listing);
         wake(&own.wakes, &flight);
     });
 }
@@ -202,20 +205,20 @@ pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
         if matches!(sight.motion, Motion::NotSeen { unknown_object: false, .. }) {
             own.doubt();
         }
-        own.sights.put(&key, sight);
+        own.sights.put(&own.who.namespace, &key, sight);
         let flight = landing.land();
         wake(&own.wakes, &flight);
     });
 }
 
 /// Puts a list's sights where they belong. What a complete list lacks is unknown to the vendor.
-fn settle(sights: &Sights, keys: &BTreeSet<TargetKey>, listing: &Listing) {
+fn settle(sights: &Sights, namespace: &str, keys: &BTreeSet<TargetKey>, listing: &Listing) {
     for key in keys {
         let sight = listing.sights.get(&key.object).cloned().unwrap_or_else(|| {
             let why = format!("{} lists no {}", listing.authority, key.object);
             unseen(listing, why, listing.complete)
         });
-        sights.put(key, sight);
+        sights.put(namespace, key, sight);
     }
 }
 
@@ -237,5 +240,29 @@ fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
 fn wake(wakes: &Wakes, flight: &Flight) {
     for who in &flight.waiting {
         wakes.wake(who);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upgrade::target::Authority;
+
+    #[test]
+    fn what_one_namespace_sees_is_neither_shown_nor_hidden_to_another() {
+        let authority = Authority::from_url("https://vc1.example").unwrap();
+        let key = TargetKey::cluster(authority.clone(), "domain-c8");
+        let listing = Listing {
+            asked: Mono::default(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            authority,
+            complete: true,
+            sights: BTreeMap::new(),
+        };
+        let keys = BTreeSet::from([key.clone()]);
+        let sights = Sights::default();
+        settle(&sights, "a", &keys, &listing);
+        assert_eq!(sights.of("a", &key).sights.len(), 1);
+        assert!(sights.of("b", &key).sights.is_empty());
     }
 }

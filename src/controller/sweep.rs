@@ -2,7 +2,10 @@
 //!
 //! A receipt that a reconcile followed within one sweep interval is left alone. Nothing is ever started here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use kube::ResourceExt;
 
@@ -20,10 +23,36 @@ use crate::upgrade::target::VendorType;
 
 /// Sweeps for ever.
 pub async fn run(context: Arc<Context>) {
+    let under_way = UnderWay::default();
     loop {
         count(&context);
         context.clock.sleep(context.timing.sweep).await;
-        sweep(&context).await;
+        sweep(&context, &under_way);
+    }
+}
+
+/// Receipts that are being followed right now.
+type UnderWay = Arc<Mutex<HashSet<String>>>;
+
+/// One receipt's place among them; free again when this is dropped, also by a panic.
+struct Turn {
+    under_way: UnderWay,
+    receipt: String,
+}
+
+impl Turn {
+    fn begin(under_way: &UnderWay, receipt: &str) -> Option<Turn> {
+        let free = under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(receipt.to_owned());
+        free.then(|| Turn {
+            under_way: Arc::clone(under_way),
+            receipt: receipt.to_owned(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.receipt);
     }
 }
 
@@ -39,14 +68,23 @@ fn count(context: &Context) {
         .set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
 }
 
-async fn sweep(context: &Arc<Context>) {
+/// Each orphan is followed in a task of its own: one whose endpoint does not answer keeps no other waiting.
+fn sweep(context: &Arc<Context>, under_way: &UnderWay) {
     let now = context.clock.mono();
     let open = context.ledgers.open();
-    for orphan in open.iter().filter(|o| context.serves(&o.receipt.run.namespace)) {
-        let recent = orphan.followed.is_some_and(|at| now.since(at) < context.timing.sweep);
-        if !recent {
-            follow(context, &orphan.receipt).await;
+    let recent = |at| now.since(at) < context.timing.sweep;
+    for orphan in open.into_iter().filter(|o| context.serves(&o.receipt.run.namespace)) {
+        if orphan.followed.is_some_and(recent) {
+            continue;
         }
+        let Some(turn) = Turn::begin(under_way, &orphan.receipt.name) else {
+            continue;
+        };
+        let context_of_task = Arc::clone(context);
+        context.tasks.spawn(async move {
+            follow(&context_of_task, &orphan.receipt).await;
+            drop(turn);
+        });
     }
     context.sights.keep_only(|key| context.ledgers.needs(key));
 }
@@ -60,14 +98,14 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     if let Some(client) = client(context, receipt, &key) {
         let _using = client.using();
         let sight = client.vendor.observe(&key).await;
-        context.sights.put(&key, sight);
+        context.sights.put(&receipt.run.namespace, &key, sight);
     } else {
         tracing::warn!(
             receipt = %receipt.name, target = %key, connection = %receipt.connection, namespace = %receipt.run.namespace,
             "an open receipt has no Connection to look through; re-create it, or the target stays blocked"
         );
     }
-    let held = context.sights.of(&key);
+    let held = context.sights.of(&receipt.run.namespace, &key);
     let evidence = Evidence {
         key: &key,
         sights: &held.sights,

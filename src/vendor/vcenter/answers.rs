@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::wire::ApiError;
 use super::wire::Entries;
 use super::wire::said;
+use super::wire::sizeable;
 use super::wire::texts;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
@@ -52,6 +53,9 @@ fn refused(status: u16, body: &[u8]) -> Answer {
 /// The body of a 200: `{"<cluster>": {"res": "STARTED" | "REJECTED", "exception"?}}`. A 200 may hold rejections.
 fn result_of(cluster: &str, body: &[u8]) -> Answer {
     let unclear = |what: &str| lost(&format!("vCenter answered 200, but {what} ({})", describe_body(body)));
+    if !sizeable(body) {
+        return unclear("its body is too large to be about one cluster");
+    }
     let Ok(Entries(results)) = serde_json::from_slice::<Entries<Entries<Value>>>(body) else {
         return unclear("its body is not a map of clusters to results");
     };

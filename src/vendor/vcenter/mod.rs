@@ -291,7 +291,7 @@ fn read_call<'a>(operation: &'static str, path: &'a [&'a str], token: &'a Token)
 }
 
 fn json_of(reply: &Reply) -> Option<Value> {
-    serde_json::from_slice(reply.whole_body()?).ok()
+    wire::json(reply.whole_body()?)
 }
 
 /// A 404 about the cluster, not about the whole interface. The type may be missing.

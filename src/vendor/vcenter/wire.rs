@@ -25,6 +25,20 @@ const MOST_TEXTS: usize = 20;
 /// Deepest nesting that texts are looked for in.
 const DEEPEST: usize = 6;
 
+/// Most values that are parsed out of one answer. A list of 2,500 clusters with ten versions each has fewer.
+const MOST_VALUES: usize = 50_000;
+
+/// A body as JSON; `None` also for one with more values than any answer has.
+pub fn json(body: &[u8]) -> Option<Value> {
+    sizeable(body).then(|| serde_json::from_slice(body).ok()).flatten()
+}
+
+/// Whether a body holds few enough values to be parsed, going by what stands before each. Whoever may write a Connection chooses the server,
+/// and a parsed value takes up to eighty times the room of its text: 8 MiB of `{"":0},` would be 700 MB and the end of the process.
+pub fn sizeable(body: &[u8]) -> bool {
+    body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() <= MOST_VALUES
+}
+
 /// A field that holds one word: a version, a date, an id. It is compared and sent byte by byte, so a word that would have to be cleaned
 /// is no word.
 pub fn word(value: &Value, field: &str) -> Option<String> {
@@ -91,7 +105,7 @@ pub struct ApiError {
 impl ApiError {
     /// Reads an error body; `None` when it is not the API's error shape.
     pub fn read(body: &[u8]) -> Option<ApiError> {
-        let value: Value = serde_json::from_slice(body).ok()?;
+        let value = json(body)?;
         let shaped = value.get("messages").is_some_and(Value::is_array) || value.get("error_type").is_some_and(Value::is_string);
         shaped.then(|| ApiError {
             error_type: word(&value, "error_type"),
@@ -220,6 +234,19 @@ mod tests {
         assert!(ApiError::read(br#"{"error_type":"NOT_FOUND"}"#).unwrap().is("NOT_FOUND"));
         for body in ["", "[]", "{}", "<html>", r#"{"messages":"x"}"#, "{\"error_type\":"] {
             assert_eq!(ApiError::read(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_too_many_values_is_not_parsed() {
+        let list = |row: &str, n: usize| format!("[{}]", vec![row; n].join(","));
+        let row = r#"{"cluster":"domain-c8","cluster_name":"a","state":"READY","current_version":"v1.29","desired_version":"v1.30",
+            "available_versions":["1","2","3","4","5","6","7","8","9","10"]}"#;
+        assert_eq!(json(list(row, 2_500).as_bytes()).unwrap().as_array().unwrap().len(), 2_500);
+        for hostile in [r#"{"":0}"#, "0", "[]", r#"{"messages":[]}"#] {
+            let body = list(hostile, 60_000);
+            assert_eq!(json(body.as_bytes()), None, "{hostile}");
+            assert_eq!(ApiError::read(format!(r#"{{"messages":{body}}}"#).as_bytes()), None, "{hostile}");
         }
     }
 

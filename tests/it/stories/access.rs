@@ -1,6 +1,7 @@
 //! Connections that cannot be used: each says what is wrong and what mends it, and upgrades wait for it without being touched.
 
 use std::net::ToSocketAddrs as _;
+use std::time::Duration;
 
 use kube::api::DeleteParams;
 use kube::api::Patch;
@@ -285,5 +286,24 @@ async fn a_connection_edited_or_deleted_in_the_middle_of_a_start_never_takes_its
         1,
         "the sessions of the Connection's earlier forms were ended"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn endpoints_that_never_answer_keep_no_other_waiting() -> anyhow::Result<()> {
+    let world = World::new("prompt", quick(1)).await?;
+    let silent = World::new("silent", quick(1)).await?;
+    let rule = silent.vcenter.faults().add(Rule::new(Action::Hang { when: When::Before }));
+    world.secret("vc", USER, PASSWORD).await?;
+    for n in 0..20 {
+        let mut connection = silent.connection("vc");
+        connection["metadata"] = json!({"name": format!("silent-{n}"), "namespace": world.namespace});
+        world.apply(&connection).await?;
+    }
+    let _operator = world.operator().await?;
+    silent.vcenter.faults().wait_until_hit(rule).await?;
+    world.connect("vc").await?;
+    // Far below the 30 s after which a silent endpoint is given up.
+    tokio::time::timeout(Duration::from_secs(15), world.connected("vc", "Reachable")).await??;
     Ok(())
 }

@@ -1,9 +1,16 @@
 //! Resources that go away and come back: their starts do not.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use super::support::bold_batch;
+use crate::sim::Action;
+use crate::sim::Rule;
+use crate::sim::When;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
+use crate::sim::vcenter::VERSION_NEWER;
 use crate::world::World;
 
 fn one() -> serde_json::Value {
@@ -70,6 +77,49 @@ async fn a_run_whose_batch_is_gone_is_followed_to_its_end() -> anyhow::Result<()
     world.finish();
     assert_eq!(world.ends(1).await?, ["Succeeded"]);
     assert_eq!(world.vcenter.log().posts().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_batch_is_gone_is_followed_though_another_batch_waits_for_it() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("deleted-waited", Config::with_clusters(1)).await?;
+    world.batch("a", one()).await?;
+    world.row("a", "domain-c1", "RUNNING", "Running").await?;
+    let newer = json!({"desiredVersion": VERSION_NEWER, "clusters": [{"cluster": "domain-c1"}]});
+    world.batch("b", newer).await?;
+    world.reason("b", "PENDING", "TargetBusy").await?;
+    world.delete_batch("a").await?;
+    world.finish();
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    world.finish();
+    world.state("b", "SUCCESS").await?;
+    assert_eq!(world.ends(2).await?, ["Succeeded", "Succeeded"]);
+    assert_eq!(world.starts("domain-c1"), 2);
+    assert!(world.vcenter.log().duplicates().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_batch_is_gone_is_followed_though_others_cannot_be_seen() -> anyhow::Result<()> {
+    let mut world = World::new("sweep-seen", Config::with_clusters(1)).await?;
+    let silent = World::new("sweep-silent", Config::with_clusters(4)).await?;
+    world.args.extend(["--watch-namespace".to_owned(), silent.namespace.clone()]);
+    let _operator = world.operator().await?;
+    for tenant in [&world, &silent] {
+        tenant.connect("vc").await?;
+    }
+    bold_batch(&silent, 4).await?;
+    silent.started(4).await?;
+    world.batch("b", one()).await?;
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    silent.vcenter.faults().add(Rule::new(Action::Hang { when: When::Before }));
+    for tenant in [&world, &silent] {
+        tenant.delete_batch("b").await?;
+    }
+    world.finish();
+    // Each silent one is given up after 30 s only.
+    let ends = tokio::time::timeout(Duration::from_secs(25), world.ends(1)).await??;
+    assert_eq!(ends, ["Succeeded"]);
     Ok(())
 }
 

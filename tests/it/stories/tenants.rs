@@ -90,6 +90,26 @@ async fn two_namespaces_of_one_operator_start_one() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_namespace_without_the_password_is_told_nothing_of_the_vcenter() -> anyhow::Result<()> {
+    let mut world = World::new("knows", Config::with_clusters(1)).await?;
+    let other = world.neighbour("guesses").await?;
+    world.args.extend(["--watch-namespace".to_owned(), other.namespace.clone()]);
+    world.connect("vc").await?;
+    other.secret("vc", vcenter::USER, "a guess").await?;
+    other.apply(&other.connection("vc")).await?;
+    let _operator = world.operator().await?;
+    world.batch("b", one(VERSION_NEW)).await?;
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    other.batch("b", one(VERSION_NEWER)).await?;
+    other.state("b", "PENDING").await?;
+    world.looks(3).await?;
+    let told = other.state("b", "PENDING").await?;
+    let row = told.row("domain-c1");
+    assert!(row["currentVersion"].is_null() && row["displayName"].is_null(), "{:#}", told.json);
+    Ok(())
+}
+
+#[tokio::test]
 async fn two_connections_to_one_vcenter_start_one() -> anyhow::Result<()> {
     let (world, _operator) = World::ready("two-conns", Config::with_clusters(1)).await?;
     world.secret("other", vcenter::USER, vcenter::PASSWORD).await?;
