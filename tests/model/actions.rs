@@ -114,34 +114,35 @@ impl Protocol {
             }
         }
         out.extend((0..world.creates.len()).map(|i| Action::CommitLate { i }));
-        for i in 0..world.requests.len() {
+        for i in (0..world.requests.len()).filter(|i| world.requests[*i].answer.is_none()) {
             out.push(Action::VendorTake { i });
             if left.refuse > 0 {
                 out.extend([Action::VendorRefuse { i, busy: false }, Action::VendorRefuse { i, busy: true }]);
             }
         }
-        for t in 0..world.things.len() {
-            out.extend([
-                Action::VendorDone { t },
-                Action::VendorFault { t },
-                Action::VendorAbort { t },
-                Action::VendorClear { t },
-                Action::Resolve { t },
-            ]);
-            if left.drift > 0 {
+        for (t, thing) in world.things.iter().enumerate() {
+            if thing.moving {
+                out.push(Action::VendorDone { t });
+                out.extend((left.fault > 0).then_some(Action::VendorFault { t }));
+                out.extend((left.abort > 0 && thing.by.is_some()).then_some(Action::VendorAbort { t }));
+            }
+            out.extend(thing.look.faulted.then_some(Action::VendorClear { t }));
+            out.extend((left.resolve > 0).then_some(Action::Resolve { t }));
+            if left.drift > 0 && !thing.moving {
                 out.extend([Action::Drift { t, to: 0 }, Action::Drift { t, to: 1 }]);
                 out.extend([Action::DriftBegin { t, to: 1 }, Action::DriftBegin { t, to: 2 }]);
             }
         }
-        out.extend([
-            Action::Tick,
-            Action::Suspend,
-            Action::EditVersion,
-            Action::DeleteResource,
-            Action::RecreateResource,
-            Action::WipeStatus,
-            Action::MoveConnection,
-        ]);
+        let people = [
+            (left.suspend, Action::Suspend),
+            (left.edit, Action::EditVersion),
+            (left.delete, Action::DeleteResource),
+            (left.wipe, Action::WipeStatus),
+            (left.url, Action::MoveConnection),
+            (u8::from(world.spec.is_none()), Action::RecreateResource),
+            (u8::from(world.now < self.scope.ticks), Action::Tick),
+        ];
+        out.extend(people.into_iter().filter(|(left, _)| *left > 0).map(|(_, action)| action));
     }
 
     fn passes(&self, world: &World, p: usize, out: &mut Vec<Action>) {

@@ -19,6 +19,7 @@ pub fn canonical(world: &mut World, stamps: bool) {
         tasks.iter_mut().for_each(task);
         tasks.sort();
     }
+    attempts(world);
     // A reservation that ran out is nobody's.
     let now = world.now;
     world.slots.retain(|s| now - s.at < RESERVATION);
@@ -75,6 +76,17 @@ fn ledgers(world: &mut World) {
                 procs.iter_mut().for_each(|p| p.beliefs[usize::from(t)].known.retain(|s| *s != seq));
             }
         }
+    }
+}
+
+/// A number of an attempt that came to nothing is nobody's: numbers that nothing refers to may be given again.
+fn attempts(world: &mut World) {
+    let World { procs, ledgers, creates, .. } = world;
+    for proc in procs {
+        let held = ledgers.iter().flatten().chain(creates.iter().map(|(_, _, r)| r)).filter_map(|r| r.holder);
+        let ours = held.filter(|(boot, _)| Some(*boot) == proc.boot).map(|(_, attempt)| attempt);
+        let trying = proc.tasks.iter().map(|t| t.attempt);
+        proc.attempts = ours.chain(trying).max().unwrap_or(0);
     }
 }
 

@@ -73,7 +73,8 @@ fn write_once(_: &Protocol, world: &World) -> bool {
 fn not_contradicted(_: &Protocol, world: &World) -> bool {
     let refused = |r: &Rcpt| matches!(r.ended(), Some(EndKind::NotTaken | EndKind::Withdrawn | EndKind::Rejected));
     let pairs = world.ledgers.iter().flatten().zip(world.truths.iter().flatten());
-    pairs.into_iter().all(|(r, truth)| !(refused(r) && counts(r, *truth)))
+    let adopted = |r: &Rcpt| r.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
+    pairs.into_iter().all(|(r, truth)| !(refused(r) && (counts(r, *truth) || adopted(r))))
 }
 
 fn success_after_crash_at(world: &World, stage: fn(&Stage) -> bool) -> bool {

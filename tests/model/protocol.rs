@@ -3,6 +3,8 @@
 //! This is the modelled part: `src/controller/{act,sweep,permit}` without its IO, each step one atomic action. What is decided or
 //! concluded in a step is asked of the product through [`Core`].
 
+use std::sync::atomic::AtomicUsize;
+
 use windlass::upgrade::reason::Reason;
 use windlass::upgrade::reason::State;
 use windlass::upgrade::receipt::EndKind;
@@ -23,6 +25,8 @@ use super::world::*;
 pub struct Protocol {
     pub scope: Scope,
     pub core: Core,
+    /// How many worlds were driven to quiescence.
+    pub driven: AtomicUsize,
 }
 
 impl Protocol {
@@ -36,6 +40,7 @@ impl Protocol {
         Protocol {
             core: Core::new(timing, scope.targets, scope.max_concurrent, scope.stamps),
             scope,
+            driven: AtomicUsize::new(0),
         }
     }
 
@@ -45,14 +50,15 @@ impl Protocol {
 
     pub fn start(&self) -> World {
         let n = self.scope.targets;
-        let proc = Proc {
+        let proc = |p| Proc {
+            follows: p + self.scope.followers >= self.scope.procs,
             beliefs: vec![Belief::default(); n],
             ..Proc::default()
         };
         World {
             now: 0,
             left: self.scope.budget,
-            procs: vec![proc; self.scope.procs],
+            procs: (0..self.scope.procs).map(proc).collect(),
             boots: 0,
             ledgers: vec![Vec::new(); n],
             truths: vec![Vec::new(); n],
@@ -171,7 +177,7 @@ impl Protocol {
             world.shown[usize::from(effect.target)][usize::from(effect.version)] = Some(Shown::Success);
             return Some(());
         }
-        if world.elsewhere || world.procs[p].tasks.iter().any(Task::preparing) {
+        if world.elsewhere || world.procs[p].follows || world.procs[p].tasks.iter().any(Task::preparing) {
             return Some(());
         }
         let sight = glance(world, usize::from(effect.target));
@@ -537,6 +543,7 @@ pub fn crash(world: &mut World, p: usize) {
     world.left.crash = world.left.crash.saturating_sub(1);
     world.crashed_at = Some(world.procs[p].tasks.iter().map(|t| t.stage).max());
     world.procs[p] = Proc {
+        follows: world.procs[p].follows,
         born: world.now,
         beliefs: vec![Belief::default(); world.ledgers.len()],
         ..Proc::default()

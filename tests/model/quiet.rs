@@ -6,6 +6,7 @@
 
 use std::hash::Hash;
 use std::hash::Hasher;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use windlass::upgrade::reason::State;
@@ -35,7 +36,11 @@ const ROUNDS: u8 = 45;
 pub fn settles(protocol: &Protocol, world: &World) -> bool {
     let mut hasher = std::collections::hash_map::DefaultHasher::new();
     world.hash(&mut hasher);
-    protocol.scope.without.is_some() || hasher.finish() % protocol.scope.quiet_every != 0 || driven(protocol, world.clone()).is_ok()
+    if protocol.scope.without.is_some() || !hasher.finish().is_multiple_of(protocol.scope.quiet_every) {
+        return true;
+    }
+    protocol.driven.fetch_add(1, Ordering::Relaxed);
+    driven(protocol, world.clone()).is_ok()
 }
 
 /// Drives a world to rest and says what is wrong with where it rests.

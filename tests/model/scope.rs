@@ -9,6 +9,8 @@ pub struct Scope {
     pub name: &'static str,
     pub targets: usize,
     pub procs: usize,
+    /// Of the processes, those that never start anything: they only conclude.
+    pub followers: usize,
     pub max_concurrent: usize,
     /// The clock stops here.
     pub ticks: Tick,
@@ -56,6 +58,7 @@ pub const QUIET: Scope = Scope {
     name: "quiet",
     targets: 1,
     procs: 2,
+    followers: 0,
     max_concurrent: 2,
     ticks: 2,
     receipts: 3,
@@ -63,7 +66,7 @@ pub const QUIET: Scope = Scope {
     stamps: false,
     budget: NONE,
     without: None,
-    quiet_every: 20,
+    quiet_every: 200,
 };
 
 pub const NONE: Budget = Budget {

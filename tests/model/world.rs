@@ -224,6 +224,8 @@ pub struct Belief {
 /// One process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Proc {
+    /// Only follows what others start.
+    pub follows: bool,
     /// Numbered when it first appends, so that processes that did not can trade places.
     pub boot: Option<u8>,
     pub born: Tick,
