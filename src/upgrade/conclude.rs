@@ -156,10 +156,10 @@ impl Judge<'_> {
             // what the vendor shows meanwhile outweighs it.
             Verdict::NotStarted => Some(match self.proof() {
                 Some(how) => Conclusion::Adopt { how },
-                None if self.doubted_for() >= self.e.timing.grace => return end(EndKind::NotTaken),
+                None if self.at_rest_after_grace() => return end(EndKind::NotTaken),
                 None => Conclusion::Doubt {
                     stalled: false,
-                    why: format!("{how}; honoured once the grace period is over"),
+                    why: format!("{how}; honoured once the target is seen at rest after the grace period"),
                 },
             }),
         }
@@ -200,6 +200,16 @@ impl Judge<'_> {
         let from = self.e.seen.doubt.map(|d| d.plus(self.e.timing.grace));
         self.sights()
             .filter(move |s| s.complete && s.seen() && from.is_some_and(|from| s.asked >= from))
+    }
+
+    /// The grace period is over and a look from after it shows the target at rest: only then is it known that nothing came of a request
+    /// that was still under way when a person looked. A target that is out of sight past the timeout needs no such look: nothing can be
+    /// started there without one.
+    fn at_rest_after_grace(&self) -> bool {
+        let last_seen = self.sights().next_back().is_some_and(Sight::seen);
+        let looked = self.settled().next_back().is_some_and(|s| s.motion == Motion::Still);
+        let out_of_sight = !last_seen && self.past_timeout(self.receipt.created);
+        self.doubted_for() >= self.e.timing.grace && (looked || out_of_sight)
     }
 
     fn doubt(&self) -> Conclusion {

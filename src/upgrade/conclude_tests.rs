@@ -400,9 +400,35 @@ fn a_persons_word_ends_doubt_but_not_started_waits_out_the_grace() {
     assert_eq!(told(Verdict::Failed).end(), Some(EndKind::Failed));
     assert!(told(Verdict::Started).adopts());
     assert_eq!(told(Verdict::NotStarted).doubts(), Some(false));
-    assert_eq!(told(Verdict::NotStarted).now(GRACE).end(), Some(EndKind::NotTaken));
+    let at_rest = told(Verdict::NotStarted).now(GRACE).sights([Sight::still(GRACE, FROM)]);
+    assert_eq!(at_rest.end(), Some(EndKind::NotTaken));
     let lost_sight = Case::accepted().resolved(Verdict::Succeeded).now(2 * TIMEOUT);
     assert_eq!(lost_sight.end(), Some(EndKind::Succeeded), "a run out of sight can be resolved");
+}
+
+/// The vendor may come to the request after the person looked and before the grace period is over. Found by the model: taken one
+/// second after the person spoke, and nobody looked again.
+#[test]
+fn not_started_waits_for_a_look_from_after_the_grace_period() {
+    let told = || Case::in_doubt().resolved(Verdict::NotStarted).now(GRACE + 60);
+    assert_eq!(told().doubts(), Some(false), "nobody looked");
+    assert_eq!(told().sights([Sight::still(GRACE - 1, FROM)]).doubts(), Some(false));
+    assert_eq!(told().sights([Sight::still(GRACE, FROM).partial()]).doubts(), Some(false));
+    assert_eq!(told().sights([Sight::moving(GRACE, LATER)]).doubts(), Some(false));
+    assert!(told().sights([Sight::moving(GRACE, TO)]).adopts());
+    assert_eq!(told().sights([Sight::still(GRACE, FROM)]).end(), Some(EndKind::NotTaken));
+}
+
+#[test]
+fn not_started_is_honoured_for_a_target_that_stays_out_of_sight() {
+    let told = |now| {
+        Case::in_doubt()
+            .resolved(Verdict::NotStarted)
+            .sights([Sight::unseen(GRACE)])
+            .now(now)
+    };
+    assert_eq!(told(TIMEOUT - 1).doubts(), Some(false));
+    assert_eq!(told(TIMEOUT).end(), Some(EndKind::NotTaken));
 }
 
 #[test]
