@@ -91,6 +91,11 @@ pub enum Following {
         /// Longer than `timeout`.
         overdue: bool,
     },
+    /// It came to an end, and an end is not written yet: our own request may still be under way.
+    Settling {
+        /// Which end.
+        how: String,
+    },
     /// Cannot be seen, within `timeout`.
     OutOfSight {
         /// Why.
@@ -377,7 +382,14 @@ impl Judge<'_> {
             }
         };
         let version = &self.receipt.run.version;
-        let end = |kind, how| Conclusion::End { kind, how };
+        let under_way = self.may_be_under_way();
+        let end = |kind, how| {
+            if under_way {
+                Conclusion::Follow(Following::Settling { how })
+            } else {
+                Conclusion::End { kind, how }
+            }
+        };
         // An adopted run is judged by version alone: what stood before it is not known.
         if !looks.faulted
             && version::is_at(version, &looks.version)
@@ -426,6 +438,14 @@ impl Judge<'_> {
             (Some(a), Some(b)) => [a, b].into_iter().all(|s| s.complete && self.unchanged(s)),
             _ => false,
         }
+    }
+
+    /// Evidence says that it was taken, and no answer does: what was seen may be somebody else's doing, and our own request may still be
+    /// on its way. Until the grace period is over the receipt stays open, or the next start would overtake it.
+    fn may_be_under_way(&self) -> bool {
+        let answered = matches!(&self.receipt.answer, Some(a) if !matches!(a.answer, Answer::Lost { .. }));
+        let over = |since: Mono| self.e.mono.since(since) >= self.e.timing.grace;
+        self.receipt.note.is_none() && !answered && !self.e.seen.accepted.is_some_and(over)
     }
 
     fn past_timeout(&self, since: Timestamp) -> bool {

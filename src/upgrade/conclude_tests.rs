@@ -382,6 +382,28 @@ fn past_its_timeout_a_run_is_overdue_failed_or_out_of_sight_by_what_is_seen() {
     assert_eq!(arrived.end(), Some(EndKind::Succeeded), "late is not failed");
 }
 
+/// Found by the model: our answer was lost, somebody else brought the target to our version, and the receipt ended as succeeded while our
+/// own request was still on its way: the next start would have gone out beside it.
+#[test]
+fn an_end_that_may_be_somebody_elses_waits_while_our_request_may_be_under_way() {
+    let adopted = |receipt: Receipt, sight| {
+        let case = Case::of(receipt.adopted(0)).seen(|s| s.accepted = Some(mono(0)));
+        case.sights([sight]).now(GRACE - 1)
+    };
+    for receipt in [Receipt::no(1), Receipt::no(1).lost(0)] {
+        for (sight, kind) in [
+            (Sight::still(10, TO), EndKind::Succeeded),
+            (Sight::still(10, FROM).faulted(), EndKind::Failed),
+        ] {
+            let early = adopted(receipt.clone(), sight.clone()).conclude();
+            assert!(matches!(early, Conclusion::Follow(Following::Settling { .. })), "{early:?}");
+            assert_eq!(adopted(receipt.clone(), sight).now(GRACE).end(), Some(kind));
+        }
+    }
+    let answered = adopted(Receipt::no(1).refused_as(NotTaken::Busy, 0), Sight::still(10, TO));
+    assert_eq!(answered.end(), Some(EndKind::Succeeded), "an answer came: nothing is under way");
+}
+
 #[test]
 fn a_restart_alone_never_loses_sight() {
     let restarted = Case::accepted().seen(|s| s.open = mono(2 * TIMEOUT));
