@@ -12,52 +12,120 @@ use super::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// One pass: gather from caches, decide; write what was concluded, or begin what was decided by asking a fresh look.
-    Decide { p: usize, news: News },
+    Decide {
+        p: usize,
+        news: News,
+    },
     /// One sweep, for a resource that is gone.
-    Sweep { p: usize, news: News },
+    Sweep {
+        p: usize,
+        news: News,
+    },
     /// The fresh look arrives; resource, Connection and last receipt are read live and decided on again.
-    Confirm { p: usize, k: usize },
+    Confirm {
+        p: usize,
+        k: usize,
+    },
     /// Compare-and-swap on the Connection.
-    Reserve { p: usize, k: usize },
+    Reserve {
+        p: usize,
+        k: usize,
+    },
     /// The create, answered.
-    Append { p: usize, k: usize },
+    Append {
+        p: usize,
+        k: usize,
+    },
     /// The create is carried out; its answer never comes.
-    AppendAmbiguous { p: usize, k: usize },
+    AppendAmbiguous {
+        p: usize,
+        k: usize,
+    },
     /// The create is not answered and may be carried out later.
-    AppendDelayed { p: usize, k: usize },
+    AppendDelayed {
+        p: usize,
+        k: usize,
+    },
     /// An unanswered create is settled by reading, and repeated while the permit lives.
-    Settle { p: usize, k: usize },
+    Settle {
+        p: usize,
+        k: usize,
+    },
     /// An unanswered create is given up: reading failed until the permit's time was over.
-    GiveUp { p: usize, k: usize },
+    GiveUp {
+        p: usize,
+        k: usize,
+    },
     /// A delayed create is carried out.
-    CommitLate { i: usize },
+    CommitLate {
+        i: usize,
+    },
     /// The last check before the socket; a permit that is too old is withdrawn.
-    Arm { p: usize, k: usize },
+    Arm {
+        p: usize,
+        k: usize,
+    },
     /// The request goes out.
-    Send { p: usize, k: usize },
+    Send {
+        p: usize,
+        k: usize,
+    },
     /// No connection came about.
-    ConnectFails { p: usize, k: usize },
+    ConnectFails {
+        p: usize,
+        k: usize,
+    },
     /// The answer arrives.
-    Answer { p: usize, k: usize },
+    Answer {
+        p: usize,
+        k: usize,
+    },
     /// It does not, or is a 5xx.
-    LoseAnswer { p: usize, k: usize },
+    LoseAnswer {
+        p: usize,
+        k: usize,
+    },
     /// The answer is written into the receipt.
-    Record { p: usize, k: usize },
+    Record {
+        p: usize,
+        k: usize,
+    },
     /// A process dies, and another starts in its place.
-    Crash { p: usize },
+    Crash {
+        p: usize,
+    },
     /// The vendor comes to a request.
-    VendorTake { i: usize },
-    VendorRefuse { i: usize, busy: bool },
-    VendorDone { t: usize },
-    VendorFault { t: usize },
+    VendorTake {
+        i: usize,
+    },
+    VendorRefuse {
+        i: usize,
+        busy: bool,
+    },
+    VendorDone {
+        t: usize,
+    },
+    VendorFault {
+        t: usize,
+    },
     /// Accepted, then given up at a precheck: nothing shows.
-    VendorAbort { t: usize },
+    VendorAbort {
+        t: usize,
+    },
     /// Somebody clears a failure at the vendor.
-    VendorClear { t: usize },
+    VendorClear {
+        t: usize,
+    },
     /// Somebody else brings a target to a version in no time, forth or back.
-    Drift { t: usize, to: u8 },
+    Drift {
+        t: usize,
+        to: u8,
+    },
     /// Somebody else begins an upgrade.
-    DriftBegin { t: usize, to: u8 },
+    DriftBegin {
+        t: usize,
+        to: u8,
+    },
     Tick,
     Suspend,
     EditVersion,
@@ -66,7 +134,9 @@ pub enum Action {
     WipeStatus,
     MoveConnection,
     /// A person says what is so: taken, or not taken so far.
-    Resolve { t: usize },
+    Resolve {
+        t: usize,
+    },
 }
 
 /// What reaches a process just before a pass. Only then does it matter when it does.
@@ -156,14 +226,21 @@ impl Protocol {
                 continue;
             }
             for looks in 0..1 << world.things.len() {
-                let news = News { stale: false, watch, looks };
+                let news = News {
+                    stale: false,
+                    watch,
+                    looks,
+                };
                 if world.spec.is_some() {
                     out.push(Action::Decide { p, news });
                 } else {
                     out.push(Action::Sweep { p, news });
                 }
                 if world.stale.is_some() && world.stale != world.spec {
-                    out.push(Action::Decide { p, news: News { stale: true, ..news } });
+                    out.push(Action::Decide {
+                        p,
+                        news: News { stale: true, ..news },
+                    });
                 }
             }
         }

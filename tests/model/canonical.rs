@@ -56,7 +56,9 @@ fn things(world: &mut World, stamps: bool) {
 /// Times in receipts are compared with the run timeout, which no exploration reaches, and with the rest before a next attempt.
 fn ledgers(world: &mut World) {
     let now = world.now;
-    let World { ledgers, procs, creates, .. } = world;
+    let World {
+        ledgers, procs, creates, ..
+    } = world;
     for (t, ledger) in (0..).zip(ledgers.iter_mut()) {
         for (seq, receipt) in (1..).zip(ledger.iter_mut()) {
             receipt.created = 0;
@@ -69,7 +71,9 @@ fn ledgers(world: &mut World) {
             }
             let mut tasks = procs.iter().flat_map(|p| &p.tasks).map(|k| (k.target, k.seq));
             let awaited = tasks.any(|at| at == (t, seq)) || creates.iter().any(|(ct, cs, _)| (*ct, *cs) == (t, seq));
-            let known_ended = procs.iter().all(|p| p.beliefs[usize::from(t)].cache.get(usize::from(seq) - 1) == Some(&facts(receipt)));
+            let known_ended = procs
+                .iter()
+                .all(|p| p.beliefs[usize::from(t)].cache.get(usize::from(seq) - 1) == Some(&facts(receipt)));
             if !receipt.open() && known_ended && !awaited {
                 // Whose it was is asked of open receipts only.
                 receipt.holder = None;
@@ -81,9 +85,15 @@ fn ledgers(world: &mut World) {
 
 /// A number of an attempt that came to nothing is nobody's: numbers that nothing refers to may be given again.
 fn attempts(world: &mut World) {
-    let World { procs, ledgers, creates, .. } = world;
+    let World {
+        procs, ledgers, creates, ..
+    } = world;
     for proc in procs {
-        let held = ledgers.iter().flatten().chain(creates.iter().map(|(_, _, r)| r)).filter_map(|r| r.holder);
+        let held = ledgers
+            .iter()
+            .flatten()
+            .chain(creates.iter().map(|(_, _, r)| r))
+            .filter_map(|r| r.holder);
         let ours = held.filter(|(boot, _)| Some(*boot) == proc.boot).map(|(_, attempt)| attempt);
         let trying = proc.tasks.iter().map(|t| t.attempt);
         proc.attempts = ours.chain(trying).max().unwrap_or(0);

@@ -138,7 +138,9 @@ impl Core {
     pub fn new(timing: Timing, targets: usize, max_concurrent: usize, stamps: bool) -> Core {
         let at = |url| Authority::from_url(url).unwrap_or_else(|_| Authority::unknown());
         let here = at("https://vc1.example");
-        let keys = (0..targets).map(|t| TargetKey::cluster(here.clone(), &format!("domain-c{t}"))).collect();
+        let keys = (0..targets)
+            .map(|t| TargetKey::cluster(here.clone(), &format!("domain-c{t}")))
+            .collect();
         Core {
             timing,
             max_concurrent,
@@ -199,7 +201,8 @@ impl Core {
     fn decide(&self, q: &Question, spec: Spec, mut targets: Vec<TargetFacts>, out: &mut Outcome) {
         if q.elsewhere {
             // The clusters of the other endpoint are other targets, which nobody has looked at.
-            let others = (0..targets.len()).map(|t| self.untouched(TargetKey::cluster(self.elsewhere.clone(), &format!("domain-c{t}")), spec));
+            let others =
+                (0..targets.len()).map(|t| self.untouched(TargetKey::cluster(self.elsewhere.clone(), &format!("domain-c{t}")), spec));
             let theirs: Vec<TargetFacts> = others.collect();
             targets.retain(|t| t.ledger.as_ref().is_ok_and(|l| l.open().is_some()));
             targets = theirs.into_iter().chain(targets).collect();
@@ -209,13 +212,16 @@ impl Core {
         out.rows = self.rows(q, &decision);
         (out.stalled, out.blocked, out.wake) = (decision.summary.stalled, !decision.blockers.is_empty(), decision.wake);
         for write in &decision.writes {
-            out.writes.extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.now))));
+            out.writes
+                .extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.now))));
         }
     }
 
     fn sweep(&self, q: &Question, targets: &[TargetFacts], out: &mut Outcome) {
         for target in targets {
-            let Some(open) = target.ledger.as_ref().ok().and_then(|l| l.open()) else { continue };
+            let Some(open) = target.ledger.as_ref().ok().and_then(|l| l.open()) else {
+                continue;
+            };
             let evidence = Evidence {
                 key: &target.key,
                 sights: &target.sights,
@@ -235,7 +241,8 @@ impl Core {
                 }
                 _ => continue,
             };
-            out.writes.extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.now))));
+            out.writes
+                .extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.now))));
         }
     }
 
@@ -258,7 +265,9 @@ impl Core {
             let message = String::new;
             before.doubt.inspect(|at| look(*at, Some(Answer::Lost { message: message() })));
             before.accepted.inspect(|at| look(*at, Some(Answer::Accepted { job: None })));
-            before.refused.inspect(|at| look(*at, Some(Answer::Rejected { message: message() })));
+            before
+                .refused
+                .inspect(|at| look(*at, Some(Answer::Rejected { message: message() })));
         }
         let seen = memory.look(open, now, &self.timing);
         let tick = |m: Mono| q.born + Tick::try_from(m.0.as_secs() / TICK.as_secs()).unwrap_or(Tick::MAX);
@@ -403,7 +412,12 @@ impl Core {
                         at: self.wall(at),
                     });
                 }
-                Fact::Adopted(at) => receipt.adopted = Some(Adopted { at: self.wall(at), how: how() }),
+                Fact::Adopted(at) => {
+                    receipt.adopted = Some(Adopted {
+                        at: self.wall(at),
+                        how: how(),
+                    })
+                }
                 Fact::End(kind, at) => {
                     receipt.end = Some(End {
                         kind,
@@ -439,7 +453,11 @@ impl Core {
                 Motion::Still
             },
             looks: Some(self.looks(&glance.look)),
-            offered: VERSIONS.iter().skip(usize::from(glance.look.version) + 1).map(|v| (*v).to_owned()).collect(),
+            offered: VERSIONS
+                .iter()
+                .skip(usize::from(glance.look.version) + 1)
+                .map(|v| (*v).to_owned())
+                .collect(),
             identity: None,
             says: None,
             detailed: true,

@@ -178,7 +178,10 @@ fn people(world: &mut World, action: Action) -> Option<()> {
             let target = u8::try_from(t).unwrap_or(u8::MAX);
             let seq = u8::try_from(world.ledgers[t].len()).unwrap_or(u8::MAX);
             let resolved = |f: &Fact| matches!(f, Fact::Resolved { .. });
-            if world.ledgers[t].last().is_none_or(|r| !r.open() || r.note.is_some() || r.facts.iter().any(resolved)) {
+            if world.ledgers[t]
+                .last()
+                .is_none_or(|r| !r.open() || r.note.is_some() || r.facts.iter().any(resolved))
+            {
                 return None;
             }
             once(&mut world.left.resolve)?;

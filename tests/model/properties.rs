@@ -42,7 +42,13 @@ fn accepted_before_end(receipt: &Rcpt) -> bool {
 
 fn started_once(_: &Protocol, world: &World) -> bool {
     world.ledgers.iter().zip(&world.truths).all(|(ledger, truths)| {
-        let started = |version: u8| ledger.iter().zip(truths).filter(move |(r, t)| r.version == version && counts(r, **t)).count();
+        let started = |version: u8| {
+            ledger
+                .iter()
+                .zip(truths)
+                .filter(move |(r, t)| r.version == version && counts(r, **t))
+                .count()
+        };
         (0..3).all(|version| started(version) <= 1)
     })
 }
@@ -74,7 +80,9 @@ fn not_contradicted(_: &Protocol, world: &World) -> bool {
     let refused = |r: &Rcpt| matches!(r.ended(), Some(EndKind::NotTaken | EndKind::Withdrawn | EndKind::Rejected));
     let pairs = world.ledgers.iter().flatten().zip(world.truths.iter().flatten());
     let adopted = |r: &Rcpt| r.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
-    pairs.into_iter().all(|(r, truth)| !(refused(r) && (counts(r, *truth) || adopted(r))))
+    pairs
+        .into_iter()
+        .all(|(r, truth)| !(refused(r) && (counts(r, *truth) || adopted(r))))
 }
 
 fn success_after_crash_at(world: &World, stage: fn(&Stage) -> bool) -> bool {
@@ -87,9 +95,11 @@ impl Protocol {
         let mut all = vec![Property::<Protocol>::sometimes("SUCCESS is reached", |_, w| {
             w.shown.iter().flatten().any(|s| *s == Some(Shown::Success))
         })];
-        if self.scope.budget.crash > 0 {
+        if self.scope.every_step {
             all.extend([
-                Property::sometimes("SUCCESS after a crash while preparing", |_, w: &World| success_after_crash_at(w, |s| *s == Stage::Prepared)),
+                Property::sometimes("SUCCESS after a crash while preparing", |_, w: &World| {
+                    success_after_crash_at(w, |s| *s == Stage::Prepared)
+                }),
                 Property::sometimes("SUCCESS after a crash between confirm and reserve", |_, w: &World| {
                     success_after_crash_at(w, |s| matches!(s, Stage::Confirmed { .. }))
                 }),

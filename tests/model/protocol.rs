@@ -66,7 +66,10 @@ impl Protocol {
             shown: vec![[None; 3]; n],
             creates: Vec::new(),
             requests: Vec::new(),
-            spec: Some(Spec { version: 1, suspend: false }),
+            spec: Some(Spec {
+                version: 1,
+                suspend: false,
+            }),
             stale: None,
             elsewhere: false,
             slots: Vec::new(),
@@ -145,14 +148,32 @@ impl Protocol {
         cached.facts.truncate(usize::from(known));
         if self.without(Mutation::RetryFailed) && cached.ended() == Some(EndKind::Failed) {
             cached.facts.retain(|f| matches!(f, Fact::End(..)));
-            cached.facts = cached.facts.iter().map(|f| if let Fact::End(_, at) = f { Fact::End(EndKind::NotTaken, *at) } else { *f }).collect();
+            cached.facts = cached
+                .facts
+                .iter()
+                .map(|f| {
+                    if let Fact::End(_, at) = f {
+                        Fact::End(EndKind::NotTaken, *at)
+                    } else {
+                        *f
+                    }
+                })
+                .collect();
+        }
+        let adopted = cached.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
+        if self.without(Mutation::EndAtOnce) && adopted {
+            // As if the vendor had answered.
+            cached.write(Fact::Answer(Word::Accepted, 0));
         }
         cached
     }
 
     fn believed(&self, glance: &Glance) -> Glance {
         let elsewhere = glance.elsewhere && !self.without(Mutation::AnyAuthority);
-        Glance { elsewhere, ..glance.clone() }
+        Glance {
+            elsewhere,
+            ..glance.clone()
+        }
     }
 
     fn ask(&self, world: &mut World, p: usize, question: Question) -> Outcome {
@@ -253,8 +274,12 @@ impl Protocol {
             learn_last(world, p, t);
         }
         let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
-        let again = outcome.effect.filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
-        let Some(again) = again.filter(|_| !world.elsewhere) else { return Some(()) };
+        let again = outcome
+            .effect
+            .filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
+        let Some(again) = again.filter(|_| !world.elsewhere) else {
+            return Some(());
+        };
         if again.note.is_none() {
             // P4, as the live read shows it.
             let right = !spec.suspend && spec.version == again.version && !again.before.faulted && again.before.version < again.version;
@@ -350,7 +375,9 @@ impl Protocol {
     /// What a create that is answered, or read after, comes to: ours, or the race is lost.
     fn settled(&self, world: &mut World, p: usize, mut task: Task, holder: Option<(u8, u8)>) {
         let t = usize::from(task.target);
-        let ours = world.receipt(task.target, task.seq).is_some_and(|r| r.holder == holder && r.note == task.note);
+        let ours = world
+            .receipt(task.target, task.seq)
+            .is_some_and(|r| r.holder == holder && r.note == task.note);
         if !ours {
             world.procs[p].beliefs[t].known.retain(|s| *s != task.seq);
             return;
@@ -396,7 +423,11 @@ impl Protocol {
         }
         let task = world.procs[p].tasks.remove(k);
         let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
-        world.ledgers[t][at].write(Fact::End(EndKind::Withdrawn, world.now));
+        let receipt = &mut world.ledgers[t][at];
+        let adopted = receipt.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
+        if !adopted || self.without(Mutation::WithdrawAnyway) {
+            receipt.write(Fact::End(EndKind::Withdrawn, world.now));
+        }
         learn(world, p, t, at);
         Some(())
     }
@@ -504,14 +535,15 @@ fn answer(world: &mut World, p: usize, k: usize) -> Option<()> {
 
 /// Step 7.
 fn record(world: &mut World, p: usize, k: usize) -> Option<()> {
-    let Stage::Answered(word) = world.procs[p].tasks[k].stage else { return None };
+    let Stage::Answered(word) = world.procs[p].tasks[k].stage else {
+        return None;
+    };
     let task = world.procs[p].tasks.remove(k);
     let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
     world.ledgers[t][at].write(Fact::Answer(word, world.now));
     learn(world, p, t, at);
     Some(())
 }
-
 
 /// A receipt that was read or written live goes into the cache.
 fn learn(world: &mut World, p: usize, t: usize, at: usize) {

@@ -57,7 +57,11 @@ pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
     for outcome in &outcomes {
         let open = world.ledgers.iter().flatten().filter(|r| r.open()).count();
         let unknown = outcome.rows.iter().flatten().filter(|(state, _)| *state == State::Unknown).count();
-        let told = if world.spec.is_some() && !world.elsewhere { unknown == open } else { open == 0 || outcome.stalled };
+        let told = if world.spec.is_some() && !world.elsewhere {
+            unknown == open
+        } else {
+            open == 0 || outcome.stalled
+        };
         if !told {
             return Err(format!("{open} receipts are open, {unknown} are UNKNOWN: {outcome:?}"));
         }
@@ -91,7 +95,12 @@ fn at_rest(protocol: &Protocol, world: &World) -> bool {
     let still = world.things.iter().all(|t| !t.moving) && world.ledgers.iter().flatten().all(|r| !r.open());
     let decided = (0..world.procs.len()).all(|p| {
         let outcome = last_word(protocol, &mut world.clone(), p);
-        outcome.effect.is_none() && outcome.rows.iter().flatten().all(|(_, reason)| *reason != windlass::upgrade::reason::Reason::WaitingForRetry)
+        outcome.effect.is_none()
+            && outcome
+                .rows
+                .iter()
+                .flatten()
+                .all(|(_, reason)| *reason != windlass::upgrade::reason::Reason::WaitingForRetry)
     });
     idle && still && decided && world.slots.iter().all(|s| world.now >= s.at + 4)
 }

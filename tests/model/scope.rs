@@ -22,6 +22,8 @@ pub struct Scope {
     pub stamps: bool,
     pub budget: Budget,
     pub without: Option<Mutation>,
+    /// SUCCESS must be reached after a crash at each step.
+    pub every_step: bool,
     /// One state in so many is driven to quiescence.
     pub quiet_every: u64,
 }
@@ -49,6 +51,10 @@ pub enum Mutation {
     AnyAuthority,
     /// A conclusion is written whatever the receipt says by then.
     Overtaken,
+    /// A permit that is not used ends its receipt even if the run was seen to go on.
+    WithdrawAnyway,
+    /// A run that was adopted ends as soon as it is seen to, though its own request may be under way.
+    EndAtOnce,
     /// All attempts of a process share one holder.
     SharedHolder,
 }
@@ -66,6 +72,7 @@ pub const QUIET: Scope = Scope {
     stamps: false,
     budget: NONE,
     without: None,
+    every_step: false,
     quiet_every: 200,
 };
 

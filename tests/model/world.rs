@@ -114,7 +114,9 @@ pub struct Rcpt {
 
 impl Rcpt {
     pub fn ended(&self) -> Option<EndKind> {
-        self.facts.iter().find_map(|f| if let Fact::End(kind, _) = f { Some(*kind) } else { None })
+        self.facts
+            .iter()
+            .find_map(|f| if let Fact::End(kind, _) = f { Some(*kind) } else { None })
     }
 
     pub fn open(&self) -> bool {
@@ -123,7 +125,10 @@ impl Rcpt {
 
     /// Writes a fact if its place is free, as the compare-and-swap of a receipt's status does.
     pub fn write(&mut self, fact: Fact) -> bool {
-        let taken = self.facts.iter().any(|f| std::mem::discriminant(f) == std::mem::discriminant(&fact));
+        let taken = self
+            .facts
+            .iter()
+            .any(|f| std::mem::discriminant(f) == std::mem::discriminant(&fact));
         if !taken {
             self.facts.push(fact);
         }
