@@ -40,6 +40,8 @@ impl Protocol {
                 (thing.look.faulted, thing.look.desired) = (false, None);
                 Some(())
             }
+            // Assumed: nobody takes a target back to where it was while a start of it is in doubt, where the vendor keeps no stamp.
+            Action::Drift { t, to: 0 } if !self.scope.stamps && world.ledgers[t].last().is_some_and(Rcpt::open) => None,
             Action::Drift { t, to } => drift(world, t, to, false),
             Action::DriftBegin { t, to } => drift(world, t, to, true),
             Action::Tick => self.tick(world),

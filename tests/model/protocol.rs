@@ -163,7 +163,8 @@ impl Protocol {
         let adopted = cached.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
         if self.without(Mutation::EndAtOnce) && adopted {
             // As if the vendor had answered.
-            cached.write(Fact::Answer(Word::Accepted, 0));
+            cached.facts.retain(|f| !matches!(f, Fact::Answer(..)));
+            cached.facts.push(Fact::Answer(Word::Accepted, 0));
         }
         cached
     }
