@@ -19,8 +19,10 @@ use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Decision;
+use crate::upgrade::decision::Fact;
 use crate::upgrade::facts::Facts;
 use crate::upgrade::facts::TargetFacts;
+use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 
 /// Why a pass did not come to its end. Nothing is lost: the next pass starts from the facts again.
@@ -73,10 +75,8 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     follow(&context, &facts, &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
     if !decision.writes.is_empty() {
-        for write in &decision.writes {
-            let stored = context.permits.conclude(&write.receipt, &write.fact).await?;
-            tracing::info!(receipt = %write.receipt, fact = ?write.fact, "concluded");
-            context.ledgers.learn(&stored);
+        for (basis, fact) in concluded(&facts, &decision) {
+            context.ledgers.learn(&context.permits.conclude(basis, fact).await?);
         }
         return Ok(Action::requeue(Duration::ZERO));
     }
@@ -89,6 +89,20 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     // report (client)
     report::report(&context, batch, &decision).await.map_err(Error::Status)?;
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What is to be written, and the receipt that it was concluded from.
+fn concluded<'a>(facts: &'a Facts, decision: &'a Decision) -> impl Iterator<Item = (&'a Receipt, &'a Fact)> {
+    let open = |name: &str| {
+        facts
+            .targets
+            .iter()
+            .find_map(|t| t.ledger.as_ref().ok()?.open().filter(|r| r.name == name))
+    };
+    decision
+        .writes
+        .iter()
+        .filter_map(move |write| Some((open(&write.receipt)?, &write.fact)))
 }
 
 /// The sweep need not look at what a resource follows: the open receipts behind its rows. One that it only waits for is somebody else's,

@@ -121,11 +121,8 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         Conclusion::End { kind, how } => Fact::End { kind, how },
         _ => return,
     };
-    match context.permits.conclude(&receipt.name, &fact).await {
-        Ok(stored) => {
-            tracing::info!(receipt = %receipt.name, ?fact, "concluded for a resource that is gone");
-            context.ledgers.learn(&stored);
-        }
+    match context.permits.conclude(receipt, &fact).await {
+        Ok(stored) => context.ledgers.learn(&stored),
         Err(error) => tracing::warn!(receipt = %receipt.name, %error, "a conclusion could not be written; the next sweep tries again"),
     }
 }

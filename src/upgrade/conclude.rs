@@ -91,6 +91,11 @@ pub enum Following {
         /// Longer than `timeout`.
         overdue: bool,
     },
+    /// It came to an end, and an end is not written yet: our own request may still be under way.
+    Settling {
+        /// Which end.
+        how: String,
+    },
     /// Cannot be seen, within `timeout`.
     OutOfSight {
         /// Why.
@@ -156,10 +161,10 @@ impl Judge<'_> {
             // what the vendor shows meanwhile outweighs it.
             Verdict::NotStarted => Some(match self.proof() {
                 Some(how) => Conclusion::Adopt { how },
-                None if self.doubted_for() >= self.e.timing.grace => return end(EndKind::NotTaken),
+                None if self.at_rest_after_grace() => return end(EndKind::NotTaken),
                 None => Conclusion::Doubt {
                     stalled: false,
-                    why: format!("{how}; honoured once the grace period is over"),
+                    why: format!("{how}; honoured once the target is seen at rest after the grace period"),
                 },
             }),
         }
@@ -200,6 +205,16 @@ impl Judge<'_> {
         let from = self.e.seen.doubt.map(|d| d.plus(self.e.timing.grace));
         self.sights()
             .filter(move |s| s.complete && s.seen() && from.is_some_and(|from| s.asked >= from))
+    }
+
+    /// The grace period is over and a look from after it shows the target at rest: only then is it known that nothing came of a request
+    /// that was still under way when a person looked. A target that is out of sight past the timeout needs no such look: nothing can be
+    /// started there without one.
+    fn at_rest_after_grace(&self) -> bool {
+        let last_seen = self.sights().next_back().is_some_and(Sight::seen);
+        let looked = self.settled().next_back().is_some_and(|s| s.motion == Motion::Still);
+        let out_of_sight = !last_seen && self.past_timeout(self.receipt.created);
+        self.doubted_for() >= self.e.timing.grace && (looked || out_of_sight)
     }
 
     fn doubt(&self) -> Conclusion {
@@ -367,7 +382,14 @@ impl Judge<'_> {
             }
         };
         let version = &self.receipt.run.version;
-        let end = |kind, how| Conclusion::End { kind, how };
+        let under_way = self.may_be_under_way();
+        let end = |kind, how| {
+            if under_way {
+                Conclusion::Follow(Following::Settling { how })
+            } else {
+                Conclusion::End { kind, how }
+            }
+        };
         // An adopted run is judged by version alone: what stood before it is not known.
         if !looks.faulted
             && version::is_at(version, &looks.version)
@@ -416,6 +438,14 @@ impl Judge<'_> {
             (Some(a), Some(b)) => [a, b].into_iter().all(|s| s.complete && self.unchanged(s)),
             _ => false,
         }
+    }
+
+    /// Evidence says that it was taken, and no answer does: what was seen may be somebody else's doing, and our own request may still be
+    /// on its way. Until the grace period is over the receipt stays open, or the next start would overtake it.
+    fn may_be_under_way(&self) -> bool {
+        let answered = matches!(&self.receipt.answer, Some(a) if !matches!(a.answer, Answer::Lost { .. }));
+        let over = |since: Mono| self.e.mono.since(since) >= self.e.timing.grace;
+        self.receipt.note.is_none() && !answered && !self.e.seen.accepted.is_some_and(over)
     }
 
     fn past_timeout(&self, since: Timestamp) -> bool {

@@ -382,6 +382,28 @@ fn past_its_timeout_a_run_is_overdue_failed_or_out_of_sight_by_what_is_seen() {
     assert_eq!(arrived.end(), Some(EndKind::Succeeded), "late is not failed");
 }
 
+/// Found by the model: our answer was lost, somebody else brought the target to our version, and the receipt ended as succeeded while our
+/// own request was still on its way: the next start would have gone out beside it.
+#[test]
+fn an_end_that_may_be_somebody_elses_waits_while_our_request_may_be_under_way() {
+    let adopted = |receipt: Receipt, sight| {
+        let case = Case::of(receipt.adopted(0)).seen(|s| s.accepted = Some(mono(0)));
+        case.sights([sight]).now(GRACE - 1)
+    };
+    for receipt in [Receipt::no(1), Receipt::no(1).lost(0)] {
+        for (sight, kind) in [
+            (Sight::still(10, TO), EndKind::Succeeded),
+            (Sight::still(10, FROM).faulted(), EndKind::Failed),
+        ] {
+            let early = adopted(receipt.clone(), sight.clone()).conclude();
+            assert!(matches!(early, Conclusion::Follow(Following::Settling { .. })), "{early:?}");
+            assert_eq!(adopted(receipt.clone(), sight).now(GRACE).end(), Some(kind));
+        }
+    }
+    let answered = adopted(Receipt::no(1).refused_as(NotTaken::Busy, 0), Sight::still(10, TO));
+    assert_eq!(answered.end(), Some(EndKind::Succeeded), "an answer came: nothing is under way");
+}
+
 #[test]
 fn a_restart_alone_never_loses_sight() {
     let restarted = Case::accepted().seen(|s| s.open = mono(2 * TIMEOUT));
@@ -400,9 +422,35 @@ fn a_persons_word_ends_doubt_but_not_started_waits_out_the_grace() {
     assert_eq!(told(Verdict::Failed).end(), Some(EndKind::Failed));
     assert!(told(Verdict::Started).adopts());
     assert_eq!(told(Verdict::NotStarted).doubts(), Some(false));
-    assert_eq!(told(Verdict::NotStarted).now(GRACE).end(), Some(EndKind::NotTaken));
+    let at_rest = told(Verdict::NotStarted).now(GRACE).sights([Sight::still(GRACE, FROM)]);
+    assert_eq!(at_rest.end(), Some(EndKind::NotTaken));
     let lost_sight = Case::accepted().resolved(Verdict::Succeeded).now(2 * TIMEOUT);
     assert_eq!(lost_sight.end(), Some(EndKind::Succeeded), "a run out of sight can be resolved");
+}
+
+/// The vendor may come to the request after the person looked and before the grace period is over. Found by the model: taken one
+/// second after the person spoke, and nobody looked again.
+#[test]
+fn not_started_waits_for_a_look_from_after_the_grace_period() {
+    let told = || Case::in_doubt().resolved(Verdict::NotStarted).now(GRACE + 60);
+    assert_eq!(told().doubts(), Some(false), "nobody looked");
+    assert_eq!(told().sights([Sight::still(GRACE - 1, FROM)]).doubts(), Some(false));
+    assert_eq!(told().sights([Sight::still(GRACE, FROM).partial()]).doubts(), Some(false));
+    assert_eq!(told().sights([Sight::moving(GRACE, LATER)]).doubts(), Some(false));
+    assert!(told().sights([Sight::moving(GRACE, TO)]).adopts());
+    assert_eq!(told().sights([Sight::still(GRACE, FROM)]).end(), Some(EndKind::NotTaken));
+}
+
+#[test]
+fn not_started_is_honoured_for_a_target_that_stays_out_of_sight() {
+    let told = |now| {
+        Case::in_doubt()
+            .resolved(Verdict::NotStarted)
+            .sights([Sight::unseen(GRACE)])
+            .now(now)
+    };
+    assert_eq!(told(TIMEOUT - 1).doubts(), Some(false));
+    assert_eq!(told(TIMEOUT).end(), Some(EndKind::NotTaken));
 }
 
 #[test]

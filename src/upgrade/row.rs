@@ -326,6 +326,11 @@ impl Bench<'_> {
                 (overdue, moved, row.progress) = (late, true, progress);
                 (State::Running, if late { Reason::Overdue } else { Reason::Running }, says)
             }
+            Conclusion::Follow(Following::Settling { how }) => {
+                moved = true;
+                let message = format!("{how}; written down once it is certain that the start's own request is not still under way");
+                (State::Running, Reason::Running, Some(message))
+            }
             Conclusion::Follow(Following::OutOfSight { why }) => {
                 moved = true;
                 (

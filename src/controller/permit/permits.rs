@@ -46,6 +46,7 @@ use crate::upgrade::decision::What;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::Receipt;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::timing::Timing;
 
@@ -300,7 +301,7 @@ impl Permits {
             how: format!("nothing was sent: {why}"),
         };
         let fact = receipts::fact_json(&fact, self.clock.wall());
-        settled(store::store(&self.receipts(), &self.clock, &name, Slot::End, &fact).await, &name)
+        settled(store::store(&self.receipts(), &self.clock, &name, Slot::Unsent, &fact).await, &name)
     }
 
     /// Step 7: stores the answer. Returns only when it is stored.
@@ -320,16 +321,24 @@ impl Permits {
         Some(receipt)
     }
 
-    /// Writes a conclusion from evidence. One try: the next decision comes to the same.
-    pub async fn conclude(&self, receipt: &str, fact: &Fact) -> Result<UpgradeReceipt, Refused> {
+    /// Writes what evidence says about a receipt, if the receipt still says what that was concluded from, and returns it as it is now.
+    /// One try: the next decision comes to the same, or to what newer facts say.
+    pub async fn conclude(&self, basis: &Receipt, fact: &Fact) -> Result<UpgradeReceipt, Refused> {
         let slot = match fact {
             Fact::Adopted { .. } => Slot::Adopted,
             Fact::End { .. } => Slot::End,
         };
         let json = receipts::fact_json(fact, self.clock.wall());
-        match store::store_once(&self.receipts(), receipt, slot, &json).await {
-            Stored::Now(stored) | Stored::Before(stored) => Ok(*stored),
-            Stored::Gone => Err(Refused::LostTheRace(receipt.to_owned())),
+        match store::store_concluded(&self.receipts(), basis, slot, &json).await {
+            Stored::Now(stored) => {
+                tracing::info!(receipt = %basis.name, ?fact, "concluded");
+                Ok(*stored)
+            }
+            Stored::Before(stored) => {
+                tracing::info!(receipt = %basis.name, ?fact, "not concluded: the receipt says more by now");
+                Ok(*stored)
+            }
+            Stored::Gone => Err(Refused::LostTheRace(basis.name.clone())),
             Stored::Failed(error) => Err(Refused::Api(error)),
         }
     }

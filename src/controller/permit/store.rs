@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::api::UpgradeReceipt;
 use crate::clock::Clock;
+use crate::controller::receipts;
+use crate::upgrade::receipt::Receipt;
 
 /// Longest pause between two tries to store a fact: an API server that comes back is used within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -20,7 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) enum Stored {
     /// It is in the receipt, written by us.
     Now(Box<UpgradeReceipt>),
-    /// The receipt has this fact already, with other content: write-once means that the first stays.
+    /// The receipt has this fact already, with other content: write-once means that the first stays. Or it has others by now that
+    /// this one would contradict.
     Before(Box<UpgradeReceipt>),
     /// The receipt is gone: somebody removed the finalizer by hand.
     Gone,
@@ -34,6 +37,9 @@ pub(super) enum Slot {
     Answer,
     Adopted,
     End,
+    /// An end that says that nothing was sent. Evidence that it was taken after all outweighs its holder's word: somebody else began the
+    /// same upgrade while the holder stood still, and the receipt is followed as that.
+    Unsent,
 }
 
 impl Slot {
@@ -43,18 +49,31 @@ impl Slot {
             Slot::Answer => status.answer.is_some(),
             Slot::Adopted => status.adopted.is_some(),
             Slot::End => status.end.is_some(),
+            Slot::Unsent => status.end.is_some() || status.adopted.is_some(),
         }
     }
 }
 
+/// Writes what was concluded from a receipt, if the receipt still says exactly that. One try.
+///
+/// It was concluded from a cache, which may be behind: what another process wrote since may have made it wrong. Without this, a receipt
+/// that was withdrawn was adopted by whoever still saw it open and saw the *next* receipt's run move.
+pub(super) async fn store_concluded(api: &Api<UpgradeReceipt>, basis: &Receipt, slot: Slot, fact: &Value) -> Stored {
+    store_if(api, &basis.name, fact, |live| receipts::read(live) == *basis && !slot.taken(live)).await
+}
+
 /// Reads the receipt, and writes the fact if its slot is free. One try.
-pub(super) async fn store_once(api: &Api<UpgradeReceipt>, name: &str, slot: Slot, fact: &Value) -> Stored {
+async fn store_once(api: &Api<UpgradeReceipt>, name: &str, slot: Slot, fact: &Value) -> Stored {
+    store_if(api, name, fact, |live| !slot.taken(live)).await
+}
+
+async fn store_if(api: &Api<UpgradeReceipt>, name: &str, fact: &Value, may: impl Fn(&UpgradeReceipt) -> bool) -> Stored {
     let receipt = match api.get_opt(name).await {
         Ok(Some(receipt)) => receipt,
         Ok(None) => return Stored::Gone,
         Err(error) => return Stored::Failed(error),
     };
-    if slot.taken(&receipt) {
+    if !may(&receipt) {
         return Stored::Before(Box::new(receipt));
     }
     let patch = json!({"metadata": {"resourceVersion": receipt.resource_version()}, "status": fact});
@@ -86,3 +105,7 @@ pub(super) async fn store(api: &Api<UpgradeReceipt>, clock: &Clock, name: &str, 
         }
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

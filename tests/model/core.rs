@@ -1,0 +1,528 @@
+//! The bridge to the product: small numbers in, the product's own types, its own functions, small numbers out.
+//!
+//! [`Core::judge`] is the only door. Behind it run the real `Memory::look`, `Ledger::read`, `decide` (and in it `Ledger::standing`,
+//! `Receipt::standing`, `conclude`) and, where the resource is gone, the real `conclude` as the sweep calls it. All of them are pure, so
+//! an answer is remembered by the *whole* question: the same question is not worked out twice.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use windlass::upgrade::conclude::Conclusion;
+use windlass::upgrade::conclude::Evidence;
+use windlass::upgrade::conclude::conclude;
+use windlass::upgrade::decide::decide;
+use windlass::upgrade::decision::Decision;
+use windlass::upgrade::decision::Fact as CoreFact;
+use windlass::upgrade::decision::What;
+use windlass::upgrade::facts::ConnectionFacts;
+use windlass::upgrade::facts::Facts;
+use windlass::upgrade::facts::Options;
+use windlass::upgrade::facts::Reservation;
+use windlass::upgrade::facts::Strategy;
+use windlass::upgrade::facts::Subject;
+use windlass::upgrade::facts::TargetFacts;
+use windlass::upgrade::facts::Usable;
+use windlass::upgrade::facts::Wish;
+use windlass::upgrade::ledger::Ledger;
+use windlass::upgrade::memory::Memory;
+use windlass::upgrade::memory::Seen;
+use windlass::upgrade::reason::Reason;
+use windlass::upgrade::reason::State;
+use windlass::upgrade::receipt::*;
+use windlass::upgrade::sight::Looks;
+use windlass::upgrade::sight::Motion;
+use windlass::upgrade::sight::Sight;
+use windlass::upgrade::target::Authority;
+use windlass::upgrade::target::TargetKey;
+use windlass::upgrade::timing::Mono;
+use windlass::upgrade::timing::Timing;
+
+use super::world::Fact;
+use super::world::FirstSeen;
+use super::world::Glance;
+use super::world::Look;
+use super::world::NoteWord;
+use super::world::Rcpt;
+use super::world::Slot;
+use super::world::Spec;
+use super::world::TICK;
+use super::world::Tick;
+use super::world::VERSIONS;
+use super::world::Word;
+
+const KIND: &str = "ClusterUpgradeBatch";
+const NAMESPACE: &str = "vsphere";
+const NAME: &str = "nightly";
+
+/// Everything that one pass of one process rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    pub now: Tick,
+    pub born: Tick,
+    pub boot: Option<u8>,
+    /// `None`: the resource is gone, and the sweep asks.
+    pub spec: Option<Spec>,
+    /// The Connection names the other endpoint.
+    pub elsewhere: bool,
+    pub starting: Option<u8>,
+    pub slots: Vec<Slot>,
+    pub targets: Vec<AboutTarget>,
+}
+
+/// What a process believes about one target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AboutTarget {
+    pub receipts: Vec<Rcpt>,
+    pub memory: Option<FirstSeen>,
+    pub sights: Vec<Glance>,
+    /// Receipts whose permit this process claimed.
+    pub known: Vec<u8>,
+}
+
+/// What the product answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub memory: Vec<Option<FirstSeen>>,
+    pub writes: Vec<(u8, u8, Fact)>,
+    pub effect: Option<Effect>,
+    /// By target; `None` for one that is not asked for.
+    pub rows: Vec<Option<(State, Reason)>>,
+    pub stalled: bool,
+    pub blocked: bool,
+    pub wake: Option<Duration>,
+    /// A ledger could not be read.
+    pub damaged: bool,
+}
+
+/// A receipt to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    pub target: u8,
+    pub seq: u8,
+    pub version: u8,
+    pub before: Look,
+    pub note: Option<NoteWord>,
+}
+
+/// The product's functions with the durations of the small clock.
+pub struct Core {
+    pub timing: Timing,
+    max_concurrent: usize,
+    stamps: bool,
+    start: Timestamp,
+    here: Authority,
+    elsewhere: Authority,
+    keys: Vec<TargetKey>,
+    answers: RwLock<HashMap<Question, Outcome>>,
+}
+
+/// TTL 1, HORIZON 2, GRACE 3. The connect timeout is what a permit keeps in reserve: it dies just before the tick does.
+pub fn timing() -> Timing {
+    Timing {
+        ttl: TICK,
+        connect_timeout: TICK / 60,
+        start_timeout_vcenter: TICK / 2,
+        horizon_slack: TICK / 2,
+        grace: TICK * 3,
+        retry_first: TICK,
+        retry_max: TICK * 2,
+        ..Timing::production()
+    }
+}
+
+impl Core {
+    pub fn new(timing: Timing, targets: usize, max_concurrent: usize, stamps: bool) -> Core {
+        let at = |url| Authority::from_url(url).unwrap_or_else(|_| Authority::unknown());
+        let here = at("https://vc1.example");
+        let keys = (0..targets)
+            .map(|t| TargetKey::cluster(here.clone(), &format!("domain-c{t}")))
+            .collect();
+        Core {
+            timing,
+            max_concurrent,
+            stamps,
+            start: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000),
+            elsewhere: at("https://fake.example"),
+            here,
+            keys,
+            answers: RwLock::default(),
+        }
+    }
+
+    /// One pass: what the product does, shows and remembers.
+    pub fn judge(&self, question: Question) -> Outcome {
+        let known = self.answers.read().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
+        known.unwrap_or_else(|| {
+            let outcome = self.ask(&question);
+            let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
+            answers.insert(question, outcome.clone());
+            outcome
+        })
+    }
+
+    /// How many different questions were put to the product.
+    pub fn asked(&self) -> usize {
+        self.answers.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn ask(&self, q: &Question) -> Outcome {
+        let mut out = Outcome::default();
+        let mut targets = Vec::new();
+        for (key, about) in self.keys.iter().zip(&q.targets) {
+            let receipts = (1..).zip(&about.receipts).map(|(seq, r)| self.receipt(key, seq, r)).collect();
+            let ledger = Ledger::read(key, receipts);
+            out.damaged |= ledger.is_err();
+            let open = ledger.as_ref().ok().and_then(|l| l.open());
+            let (seen, memory) = self.remember(q, about, open);
+            out.memory.push(memory);
+            let ours = |r: &Receipt| r.holder.as_ref().is_some_and(|h| q.boot.is_some_and(|b| boot(b).made(h)));
+            let claimed = |r: &Receipt| about.known.iter().any(|seq| u32::from(*seq) == r.seq);
+            targets.push(TargetFacts {
+                key: key.clone(),
+                wish: q.spec.filter(|_| !q.elsewhere).map(wish),
+                sights: about.sights.iter().map(|g| self.sight(g, q.born)).collect(),
+                unchanged_since: None,
+                seen,
+                abandoned_by_us: open.is_some_and(|r| ours(r) && !claimed(r)),
+                ledger,
+            });
+        }
+        match q.spec {
+            Some(spec) => self.decide(q, spec, targets, &mut out),
+            None => self.sweep(q, &targets, &mut out),
+        }
+        out
+    }
+
+    fn decide(&self, q: &Question, spec: Spec, mut targets: Vec<TargetFacts>, out: &mut Outcome) {
+        if q.elsewhere {
+            // The clusters of the other endpoint are other targets, which nobody has looked at.
+            let others =
+                (0..targets.len()).map(|t| self.untouched(TargetKey::cluster(self.elsewhere.clone(), &format!("domain-c{t}")), spec));
+            let theirs: Vec<TargetFacts> = others.collect();
+            targets.retain(|t| t.ledger.as_ref().is_ok_and(|l| l.open().is_some()));
+            targets = theirs.into_iter().chain(targets).collect();
+        }
+        let decision = decide(&self.facts(q, spec, targets));
+        out.effect = decision.effect.as_ref().and_then(|e| self.effect(e));
+        out.rows = self.rows(q, &decision);
+        (out.stalled, out.blocked, out.wake) = (decision.summary.stalled, !decision.blockers.is_empty(), decision.wake);
+        for write in &decision.writes {
+            out.writes
+                .extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.now))));
+        }
+    }
+
+    fn sweep(&self, q: &Question, targets: &[TargetFacts], out: &mut Outcome) {
+        for target in targets {
+            let Some(open) = target.ledger.as_ref().ok().and_then(|l| l.open()) else {
+                continue;
+            };
+            let evidence = Evidence {
+                key: &target.key,
+                sights: &target.sights,
+                seen: target.seen,
+                abandoned_by_us: target.abandoned_by_us,
+                timeout: TICK * 20,
+                wall: self.wall(q.now),
+                mono: mono(q.now, q.born),
+                timing: &self.timing,
+            };
+            let concluded = match conclude(open, &evidence) {
+                Conclusion::Adopt { how } => CoreFact::Adopted { how },
+                Conclusion::End { kind, how } => CoreFact::End { kind, how },
+                Conclusion::Doubt { stalled, .. } => {
+                    out.stalled |= stalled;
+                    continue;
+                }
+                _ => continue,
+            };
+            out.writes
+                .extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.now))));
+        }
+    }
+
+    /// The real memory, put back to where this process left it and shown the receipt again.
+    fn remember(&self, q: &Question, about: &AboutTarget, open: Option<&Receipt>) -> (Seen, Option<FirstSeen>) {
+        let Some(open) = open else { return (Seen::default(), about.memory) };
+        let mut memory = Memory::default();
+        let now = mono(q.now, q.born);
+        if let Some(before) = about.memory.filter(|m| u32::from(m.seq) == open.seq) {
+            let mut look = |at: Tick, answer: Option<Answer>| {
+                let at_mono = mono(at, q.born);
+                let shown = Receipt {
+                    answer: answer.map(|answer| Answered { answer, at: self.wall(at) }),
+                    adopted: None,
+                    ..open.clone()
+                };
+                memory.look(&shown, at_mono, &self.timing);
+            };
+            look(before.open, None);
+            let message = String::new;
+            before.doubt.inspect(|at| look(*at, Some(Answer::Lost { message: message() })));
+            before.accepted.inspect(|at| look(*at, Some(Answer::Accepted { job: None })));
+            before
+                .refused
+                .inspect(|at| look(*at, Some(Answer::Rejected { message: message() })));
+        }
+        let seen = memory.look(open, now, &self.timing);
+        let tick = |m: Mono| q.born + Tick::try_from(m.0.as_secs() / TICK.as_secs()).unwrap_or(Tick::MAX);
+        let first = FirstSeen {
+            seq: u8::try_from(open.seq).unwrap_or(u8::MAX),
+            open: tick(seen.open),
+            doubt: seen.doubt.map(tick),
+            accepted: seen.accepted.map(tick),
+            refused: seen.refused.map(tick),
+        };
+        (seen, Some(first))
+    }
+
+    fn facts(&self, q: &Question, spec: Spec, targets: Vec<TargetFacts>) -> Facts {
+        let subject = Subject {
+            kind: KIND,
+            namespace: NAMESPACE.to_owned(),
+            name: NAME.to_owned(),
+            uid: "uid".to_owned(),
+            generation: 1,
+        };
+        let by = subject.by();
+        let reservation = |slot: &Slot| Reservation {
+            target: self.keys[usize::from(slot.target)].object.clone(),
+            seq: u32::from(slot.seq),
+            at: self.wall(slot.at),
+            by: by.clone(),
+        };
+        Facts {
+            wall: self.wall(q.now),
+            mono: mono(q.now, q.born),
+            timing: self.timing.clone(),
+            starts_enabled: true,
+            deleting: false,
+            suspend: spec.suspend,
+            hold: None,
+            strategy: Strategy {
+                max_concurrent: self.max_concurrent,
+                max_failures: 9,
+                soak: Duration::ZERO,
+            },
+            timeout: TICK * 20,
+            connection: ConnectionFacts {
+                name: "vc1".to_owned(),
+                usable: Usable::Yes,
+                suspend: false,
+                hold: None,
+                reservations: q.slots.iter().map(reservation).collect(),
+            },
+            targets,
+            starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),
+            last_refusal: None,
+            subject,
+        }
+    }
+
+    fn untouched(&self, key: TargetKey, spec: Spec) -> TargetFacts {
+        TargetFacts {
+            ledger: Ledger::read(&key, Vec::new()),
+            key,
+            wish: Some(wish(spec)),
+            sights: Vec::new(),
+            unchanged_since: None,
+            seen: Seen::default(),
+            abandoned_by_us: false,
+        }
+    }
+
+    fn effect(&self, effect: &windlass::upgrade::decision::Effect) -> Option<Effect> {
+        let target = self.keys.iter().position(|k| *k == effect.key)?;
+        let version = VERSIONS.iter().position(|v| *v == effect.run.version)?;
+        let at = VERSIONS.iter().position(|v| *v == effect.before.version)?;
+        let desired = effect.before.desired.as_ref().and_then(|d| VERSIONS.iter().position(|v| v == d));
+        let note = match effect.what {
+            What::Start => None,
+            What::Note(Note::AlreadyAtVersion) => Some(NoteWord::AlreadyAtVersion),
+            What::Note(Note::Adopted) => Some(NoteWord::Adopted),
+            What::Note(Note::WouldDowngrade | Note::NotStartedInTime) => Some(NoteWord::WouldDowngrade),
+        };
+        let small = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+        Some(Effect {
+            target: small(target),
+            seq: u8::try_from(effect.seq).unwrap_or(u8::MAX),
+            version: small(version),
+            before: Look {
+                version: small(at),
+                faulted: effect.before.faulted,
+                desired: desired.map(small),
+                stamp: effect.before.stamp.as_ref().and_then(|s| s.parse().ok()).unwrap_or_default(),
+            },
+            note,
+        })
+    }
+
+    fn rows(&self, q: &Question, decision: &Decision) -> Vec<Option<(State, Reason)>> {
+        let row = |key: &TargetKey| decision.rows.iter().find(|r| !r.removed && r.name == key.object);
+        let asked_for = |key: &TargetKey| row(key).filter(|_| !q.elsewhere).map(|r| (r.state, r.reason));
+        self.keys.iter().map(asked_for).collect()
+    }
+
+    fn place(&self, name: &str) -> Option<(u8, u8)> {
+        (0..).zip(&self.keys).find_map(|(t, key)| {
+            let seq = (1..=9).find(|seq| key.receipt_name(u32::from(*seq)) == name)?;
+            Some((t, seq))
+        })
+    }
+
+    fn receipt(&self, key: &TargetKey, seq: u32, r: &Rcpt) -> Receipt {
+        let mut receipt = Receipt {
+            name: key.receipt_name(seq),
+            seq,
+            target: key.canonical(),
+            created: self.wall(r.created),
+            run: run(r.version),
+            connection: "vc1".to_owned(),
+            before: self.looks(&r.before),
+            options: r.note.is_none().then(|| Options::default().canonical()),
+            holder: r.holder.map(|(b, attempt)| boot(b).holder(u64::from(attempt))),
+            requested_by: RequestedBy {
+                kind: KIND.to_owned(),
+                name: NAME.to_owned(),
+                uid: "uid".to_owned(),
+                generation: 1,
+            },
+            note: r.note.map(|n| match n {
+                NoteWord::AlreadyAtVersion => Note::AlreadyAtVersion,
+                NoteWord::WouldDowngrade => Note::WouldDowngrade,
+                NoteWord::Adopted => Note::Adopted,
+            }),
+            resolution: None,
+            answer: None,
+            adopted: None,
+            end: None,
+            unknown_word: None,
+        };
+        let how = || "seen".to_owned();
+        for fact in &r.facts {
+            match *fact {
+                Fact::Answer(word, at) => {
+                    receipt.answer = Some(Answered {
+                        answer: answer(word),
+                        at: self.wall(at),
+                    });
+                }
+                Fact::Adopted(at) => {
+                    receipt.adopted = Some(Adopted {
+                        at: self.wall(at),
+                        how: how(),
+                    })
+                }
+                Fact::End(kind, at) => {
+                    receipt.end = Some(End {
+                        kind,
+                        at: self.wall(at),
+                        how: how(),
+                    });
+                }
+                Fact::Resolved { started } => {
+                    receipt.resolution = Some(Resolution {
+                        verdict: if started { Verdict::Started } else { Verdict::NotStarted },
+                        by: "alice".to_owned(),
+                        reason: "looked".to_owned(),
+                    });
+                }
+            }
+        }
+        receipt
+    }
+
+    fn sight(&self, glance: &Glance, born: Tick) -> Sight {
+        let version = |v: Option<u8>| v.map(|v| VERSIONS[usize::from(v)].to_owned());
+        Sight {
+            asked: mono(glance.asked, born),
+            at: self.wall(glance.asked),
+            authority: if glance.elsewhere { &self.elsewhere } else { &self.here }.clone(),
+            complete: true,
+            motion: if glance.moving {
+                Motion::Moving {
+                    toward: version(glance.look.desired),
+                    progress: None,
+                }
+            } else {
+                Motion::Still
+            },
+            looks: Some(self.looks(&glance.look)),
+            offered: VERSIONS
+                .iter()
+                .skip(usize::from(glance.look.version) + 1)
+                .map(|v| (*v).to_owned())
+                .collect(),
+            identity: None,
+            says: None,
+            detailed: true,
+        }
+    }
+
+    fn looks(&self, look: &Look) -> Looks {
+        Looks {
+            version: VERSIONS[usize::from(look.version)].to_owned(),
+            faulted: look.faulted,
+            desired: look.desired.map(|v| VERSIONS[usize::from(v)].to_owned()),
+            stamp: self.stamps.then(|| look.stamp.to_string()),
+        }
+    }
+
+    fn wall(&self, at: Tick) -> Timestamp {
+        self.start + TICK * u32::from(at)
+    }
+}
+
+fn mono(at: Tick, born: Tick) -> Mono {
+    Mono(TICK * u32::from(at.saturating_sub(born)))
+}
+
+fn boot(n: u8) -> BootId {
+    BootId(format!("boot-{n}"))
+}
+
+fn run(version: u8) -> Run {
+    Run {
+        namespace: NAMESPACE.to_owned(),
+        version: VERSIONS[usize::from(version)].to_owned(),
+        run_key: String::new(),
+    }
+}
+
+fn wish(spec: Spec) -> Wish {
+    Wish {
+        version: run(spec.version).version,
+        run_key: String::new(),
+        options: Options::default(),
+        canary: false,
+        expected_identity: None,
+    }
+}
+
+fn answer(word: Word) -> Answer {
+    let message = format!("{word:?}");
+    let not_taken = |reason| Answer::NotTaken {
+        reason,
+        message: message.clone(),
+    };
+    match word {
+        Word::Accepted => Answer::Accepted { job: None },
+        Word::Rejected => Answer::Rejected { message },
+        Word::Busy => not_taken(NotTaken::Busy),
+        Word::AlreadyThere => not_taken(NotTaken::AlreadyThere),
+        Word::ConnectFailed => not_taken(NotTaken::ConnectFailed),
+        Word::Lost => Answer::Lost { message },
+    }
+}
+
+fn fact(fact: &CoreFact, now: Tick) -> Fact {
+    match fact {
+        CoreFact::Adopted { .. } => Fact::Adopted(now),
+        CoreFact::End { kind, .. } => Fact::End(*kind, now),
+    }
+}

@@ -1,0 +1,197 @@
+//! Each rule of the protocol taken away: the checker must find where that goes wrong, or it proves nothing.
+
+use std::collections::BTreeSet;
+
+use stateright::Checker;
+use stateright::HasDiscoveries;
+use stateright::Model;
+
+use super::properties::*;
+use super::protocol::Protocol;
+use super::scope::Mutation;
+use super::scope::NONE;
+use super::scope::QUIET;
+use super::scope::Scope;
+use super::world::Budget;
+
+/// One process, no faults.
+const ALONE: Scope = Scope {
+    procs: 1,
+    ticks: 0,
+    ..QUIET
+};
+
+/// Without the rule, this invariant falls.
+fn falls(rule: Mutation, invariant: &'static str, scope: Scope) {
+    let scope = Scope {
+        without: Some(rule),
+        ..scope
+    };
+    let wanted = HasDiscoveries::AllOf(BTreeSet::from([invariant]));
+    let checker = Protocol::new(scope).checker().finish_when(wanted).spawn_bfs().join();
+    let discoveries = checker.discoveries();
+    let Some(path) = discoveries.get(invariant) else {
+        panic!(
+            "{invariant} holds without {rule:?} in {} states: the checker is blind to it",
+            checker.unique_state_count()
+        );
+    };
+    let steps: Vec<String> = path.clone().into_actions().iter().map(|a| format!("{a:?}")).collect();
+    println!(
+        "model: without {rule:?}: \"{invariant}\" falls in {} steps: {}",
+        steps.len(),
+        steps.join(", ")
+    );
+}
+
+#[test]
+fn without_ttl() {
+    falls(
+        Mutation::NoTtl,
+        P6,
+        Scope {
+            procs: 2,
+            followers: 1,
+            ticks: 5,
+            receipts: 1,
+            ..QUIET
+        },
+    );
+}
+
+#[test]
+fn without_grace() {
+    falls(
+        Mutation::NoGrace,
+        P6,
+        Scope {
+            budget: Budget { lose: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_a_sequence_from_a_stale_ledger() {
+    falls(Mutation::StaleSeq, P3, Scope { ticks: 0, ..QUIET });
+}
+
+#[test]
+fn without_reservations() {
+    falls(
+        Mutation::NoReservation,
+        P4,
+        Scope {
+            targets: 2,
+            max_concurrent: 1,
+            ticks: 0,
+            ..QUIET
+        },
+    );
+}
+
+#[test]
+fn with_looks_dated_by_arrival() {
+    falls(Mutation::DatedByArrival, P4, Scope { ticks: 1, ..ALONE });
+}
+
+#[test]
+fn with_a_5xx_taken_for_a_refusal() {
+    falls(
+        Mutation::ServerErrorRejects,
+        P6,
+        Scope {
+            budget: Budget { lose: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_a_failed_run_tried_again() {
+    falls(
+        Mutation::RetryFailed,
+        P2,
+        Scope {
+            ticks: 1,
+            budget: Budget { fault: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn without_the_note_that_a_target_was_there_already() {
+    falls(
+        Mutation::NoNote,
+        P5,
+        Scope {
+            budget: Budget { drift: 2, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_any_authority_believed() {
+    falls(
+        Mutation::AnyAuthority,
+        P6,
+        Scope {
+            ticks: 3,
+            budget: Budget { lose: 1, url: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_conclusions_written_over_newer_facts() {
+    falls(
+        Mutation::Overtaken,
+        P6,
+        Scope {
+            procs: 2,
+            followers: 1,
+            ticks: 2,
+            ..QUIET
+        },
+    );
+}
+
+#[test]
+fn with_a_withdrawal_written_over_an_adoption() {
+    falls(
+        Mutation::WithdrawAnyway,
+        P6,
+        Scope {
+            ticks: 2,
+            budget: Budget { drift: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_an_adopted_run_ended_at_once() {
+    let budget = Budget {
+        drift: 1,
+        lose: 1,
+        edit: 1,
+        ..NONE
+    };
+    falls(Mutation::EndAtOnce, P3, Scope { budget, ..ALONE });
+}
+
+#[test]
+fn with_one_holder_for_all_attempts() {
+    falls(
+        Mutation::SharedHolder,
+        P6,
+        Scope {
+            ticks: 1,
+            budget: Budget { late: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}

@@ -1,0 +1,622 @@
+//! The protocol of one start, as the controller carries it out, step by step over the small world.
+//!
+//! This is the modelled part: `src/controller/{act,sweep,permit}` without its IO, each step one atomic action. What is decided or
+//! concluded in a step is asked of the product through [`Core`].
+
+use std::sync::atomic::AtomicUsize;
+
+use windlass::upgrade::reason::Reason;
+use windlass::upgrade::reason::State;
+use windlass::upgrade::receipt::EndKind;
+
+use super::actions::Action;
+use super::actions::News;
+use super::canonical::canonical;
+use super::core::AboutTarget;
+use super::core::Core;
+use super::core::Outcome;
+use super::core::Question;
+use super::core::timing;
+use super::scope::Mutation;
+use super::scope::Scope;
+use super::world::*;
+
+/// One scope and the product's functions.
+pub struct Protocol {
+    pub scope: Scope,
+    pub core: Core,
+    /// How many worlds were driven to quiescence.
+    pub driven: AtomicUsize,
+}
+
+impl Protocol {
+    pub fn new(scope: Scope) -> Protocol {
+        let mut timing = timing();
+        if scope.without == Some(Mutation::NoGrace) {
+            timing.grace = std::time::Duration::ZERO;
+        } else {
+            assert_eq!(timing.check(), Ok(()), "the small clock keeps the order that the protocol needs");
+        }
+        Protocol {
+            core: Core::new(timing, scope.targets, scope.max_concurrent, scope.stamps),
+            scope,
+            driven: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn without(&self, rule: Mutation) -> bool {
+        self.scope.without == Some(rule)
+    }
+
+    pub fn start(&self) -> World {
+        let n = self.scope.targets;
+        let proc = |p| Proc {
+            follows: p + self.scope.followers >= self.scope.procs,
+            beliefs: vec![Belief::default(); n],
+            ..Proc::default()
+        };
+        World {
+            now: 0,
+            left: self.scope.budget,
+            procs: (0..self.scope.procs).map(proc).collect(),
+            boots: 0,
+            ledgers: vec![Vec::new(); n],
+            truths: vec![Vec::new(); n],
+            things: vec![Thing::default(); n],
+            shown: vec![[None; 3]; n],
+            creates: Vec::new(),
+            requests: Vec::new(),
+            spec: Some(Spec {
+                version: 1,
+                suspend: false,
+            }),
+            stale: None,
+            elsewhere: false,
+            slots: Vec::new(),
+            crashed_at: None,
+            lost: false,
+            wiped: false,
+            broken: Broken::default(),
+        }
+    }
+
+    /// The world after an action; `None` where it cannot happen.
+    pub fn step(&self, before: &World, action: Action) -> Option<World> {
+        let mut world = before.clone();
+        let done = match action {
+            Action::Decide { p, news } => self.decide(&mut world, p, news),
+            Action::Sweep { p, news } => self.sweep(&mut world, p, news),
+            Action::Confirm { p, k } => self.confirm(&mut world, p, k),
+            Action::Reserve { p, k } => self.reserve(&mut world, p, k),
+            Action::Append { p, k } => self.append(&mut world, p, k, Reply::Comes),
+            Action::AppendAmbiguous { p, k } => self.append(&mut world, p, k, Reply::Lost),
+            Action::AppendDelayed { p, k } => self.append(&mut world, p, k, Reply::Delayed),
+            Action::Settle { p, k } => self.settle(&mut world, p, k),
+            Action::GiveUp { p, k } => self.give_up(&mut world, p, k),
+            Action::Arm { p, k } => self.arm(&mut world, p, k),
+            Action::Send { p, k } => self.send(&mut world, p, k),
+            Action::ConnectFails { p, k } => {
+                world.left.refuse -= 1;
+                world.procs[p].tasks[k].stage = Stage::Answered(Word::ConnectFailed);
+                Some(())
+            }
+            Action::Answer { p, k } => answer(&mut world, p, k),
+            Action::LoseAnswer { p, k } => self.lose(&mut world, p, k),
+            Action::Record { p, k } => record(&mut world, p, k),
+            Action::Crash { p } => Some(crash(&mut world, p)),
+            other => self.outside(&mut world, other),
+        };
+        done?;
+        self.forget_dead(&mut world);
+        canonical(&mut world, self.scope.stamps);
+        (world != *before).then_some(world)
+    }
+
+    /// A task whose permit died before the create went out can do nothing more than take a slot that nobody uses.
+    fn forget_dead(&self, world: &mut World) {
+        for p in 0..world.procs.len() {
+            let mut tasks = std::mem::take(&mut world.procs[p].tasks);
+            let redated = |t: &Task| t.stage == Stage::Prepared && self.without(Mutation::DatedByArrival);
+            tasks.retain(|t| t.stage >= Stage::Unsettled || redated(t) || !self.dead(world, t));
+            world.procs[p].tasks = tasks;
+        }
+    }
+
+    /// What a process believes, put as a question.
+    pub fn question(&self, world: &World, p: usize, spec: Option<Spec>) -> Question {
+        let proc = &world.procs[p];
+        let about = proc.beliefs.iter().zip(&world.ledgers).map(|(belief, ledger)| AboutTarget {
+            receipts: ledger.iter().zip(&belief.cache).map(|(r, known)| self.cached(r, *known)).collect(),
+            memory: belief.memory,
+            sights: belief.sights.iter().map(|g| self.believed(g)).collect(),
+            known: belief.known.clone(),
+        });
+        Question {
+            now: world.now,
+            born: proc.born,
+            boot: proc.boot,
+            spec,
+            elsewhere: world.elsewhere,
+            starting: proc.tasks.iter().find(|t| t.preparing()).map(|t| t.target),
+            slots: world.slots.clone(),
+            targets: about.collect(),
+        }
+    }
+
+    fn cached(&self, receipt: &Rcpt, known: u8) -> Rcpt {
+        let mut cached = receipt.clone();
+        cached.facts.truncate(usize::from(known));
+        if self.without(Mutation::RetryFailed) && cached.ended() == Some(EndKind::Failed) {
+            cached.facts.retain(|f| matches!(f, Fact::End(..)));
+            cached.facts = cached
+                .facts
+                .iter()
+                .map(|f| {
+                    if let Fact::End(_, at) = f {
+                        Fact::End(EndKind::NotTaken, *at)
+                    } else {
+                        *f
+                    }
+                })
+                .collect();
+        }
+        let adopted = cached.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
+        if self.without(Mutation::EndAtOnce) && adopted {
+            // As if the vendor had answered.
+            cached.facts.retain(|f| !matches!(f, Fact::Answer(..)));
+            cached.facts.push(Fact::Answer(Word::Accepted, 0));
+        }
+        cached
+    }
+
+    fn believed(&self, glance: &Glance) -> Glance {
+        let elsewhere = glance.elsewhere && !self.without(Mutation::AnyAuthority);
+        Glance {
+            elsewhere,
+            ..glance.clone()
+        }
+    }
+
+    fn ask(&self, world: &mut World, p: usize, question: Question) -> Outcome {
+        let outcome = self.core.judge(question);
+        for (belief, memory) in world.procs[p].beliefs.iter_mut().zip(&outcome.memory) {
+            belief.memory = *memory;
+        }
+        outcome
+    }
+
+    fn decide(&self, world: &mut World, p: usize, news: News) -> Option<()> {
+        let spec = if news.stale { world.stale } else { world.spec }?;
+        self.hear(world, p, news);
+        let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
+        self.show(world, p, spec, &outcome);
+        if !outcome.writes.is_empty() {
+            self.conclude(world, p, &outcome);
+            return Some(());
+        }
+        let Some(effect) = outcome.effect else { return Some(()) };
+        if self.without(Mutation::NoNote) && effect.note == Some(NoteWord::AlreadyAtVersion) {
+            world.shown[usize::from(effect.target)][usize::from(effect.version)] = Some(Shown::Success);
+            return Some(());
+        }
+        if world.elsewhere || world.procs[p].follows || world.procs[p].tasks.iter().any(Task::preparing) {
+            return Some(());
+        }
+        let sight = glance(world, usize::from(effect.target));
+        world.procs[p].tasks.push(Task {
+            stage: Stage::Prepared,
+            target: effect.target,
+            seq: effect.seq,
+            version: effect.version,
+            note: effect.note,
+            before: effect.before,
+            dated: sight.asked,
+            sight,
+            attempt: 0,
+        });
+        Some(())
+    }
+
+    /// What people see: terminal states do not change, and nobody is told UNKNOWN without a cause.
+    fn show(&self, world: &mut World, p: usize, spec: Spec, outcome: &Outcome) {
+        for (t, row) in outcome.rows.iter().enumerate() {
+            let Some((state, reason)) = *row else { continue };
+            let shown = match state {
+                State::Success => Some(Shown::Success),
+                State::Rejected => Some(Shown::Rejected),
+                State::Failed => Some(Shown::Failed),
+                State::Cancelled => Some(Shown::Cancelled),
+                _ => None,
+            };
+            let place = &mut world.shown[t][usize::from(spec.version)];
+            // Going back to a version that was left is a new wish, and is refused as such.
+            let left_behind = reason == Reason::WouldDowngrade;
+            if let (Some(was), Some(is)) = (*place, shown)
+                && was != is
+                && !left_behind
+            {
+                world.broken.p5 = true;
+            }
+            if place.is_none() && !left_behind {
+                *place = shown;
+            }
+            // Known for HORIZON without an answer: its holder sits still, which nobody can tell from a crash.
+            let silent = world.procs[p].beliefs[t].memory.is_some_and(|m| world.now >= m.open + HORIZON);
+            if state == State::Unknown && world.crashed_at.is_none() && !world.lost && !silent {
+                world.broken.p8 = true;
+            }
+        }
+    }
+
+    fn sweep(&self, world: &mut World, p: usize, news: News) -> Option<()> {
+        if world.spec.is_some() {
+            return None;
+        }
+        self.hear(world, p, news);
+        let outcome = self.ask(world, p, self.question(world, p, None));
+        self.conclude(world, p, &outcome);
+        Some(())
+    }
+
+    /// Steps 2 (its end) and 3.
+    fn confirm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let mut task = world.procs[p].tasks.remove(k);
+        let t = usize::from(task.target);
+        if self.without(Mutation::DatedByArrival) {
+            task.dated = world.now;
+        }
+        let arrived = Glance {
+            asked: task.dated,
+            ..task.sight.clone()
+        };
+        put(&mut world.procs[p].beliefs[t].sights, arrived, self.scope.sights);
+        let Some(spec) = world.spec else { return Some(()) };
+        if !self.without(Mutation::StaleSeq) {
+            learn_last(world, p, t);
+        }
+        let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
+        let again = outcome
+            .effect
+            .filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
+        let Some(again) = again.filter(|_| !world.elsewhere) else {
+            return Some(());
+        };
+        if again.note.is_none() {
+            // P4, as the live read shows it.
+            let right = !spec.suspend && spec.version == again.version && !again.before.faulted && again.before.version < again.version;
+            world.broken.p4 |= !right;
+        }
+        task.before = again.before;
+        task.sight.look = Look::default();
+        task.sight.moving = false;
+        task.stage = Stage::Confirmed { clean: true };
+        world.procs[p].tasks.push(task);
+        Some(())
+    }
+
+    /// Step 4.
+    fn reserve(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let task = &mut world.procs[p].tasks[k];
+        if self.without(Mutation::NoReservation) {
+            task.stage = Stage::Reserved;
+            return Some(());
+        }
+        if task.stage == (Stage::Confirmed { clean: false }) {
+            world.procs[p].tasks.remove(k);
+            return Some(());
+        }
+        task.stage = Stage::Reserved;
+        let slot = Slot {
+            target: task.target,
+            seq: task.seq,
+            at: world.now,
+        };
+        world.slots.retain(|s| s.target != slot.target);
+        world.slots.push(slot);
+        world.slots.sort();
+        connection_changed(world);
+        Some(())
+    }
+
+    /// The permit's time is over.
+    fn dead(&self, world: &World, task: &Task) -> bool {
+        let life = self.core.timing.ttl.saturating_sub(self.core.timing.connect_timeout);
+        !self.without(Mutation::NoTtl) && TICK * u32::from(world.now - task.dated) >= life
+    }
+
+    /// Step 5.
+    fn append(&self, world: &mut World, p: usize, k: usize, reply: Reply) -> Option<()> {
+        let mut task = world.procs[p].tasks.remove(k);
+        let (t, seq) = (usize::from(task.target), task.seq);
+        if self.dead(world, &task) {
+            return Some(());
+        }
+        if task.note.is_none() && task.stage == Stage::Reserved {
+            if world.procs[p].beliefs[t].known.contains(&seq) {
+                return Some(());
+            }
+            world.procs[p].beliefs[t].known.push(seq);
+            if world.procs[p].boot.is_none() {
+                world.procs[p].boot = Some(world.boots);
+                world.boots += 1;
+            }
+            if !self.without(Mutation::SharedHolder) {
+                world.procs[p].attempts += 1;
+            }
+            task.attempt = world.procs[p].attempts;
+        }
+        if self.without(Mutation::StaleSeq) {
+            task.seq = u8::try_from(world.ledgers[t].len()).unwrap_or(u8::MAX) + 1;
+        }
+        let receipt = Rcpt {
+            version: task.version,
+            holder: task.note.is_none().then(|| (world.procs[p].boot.unwrap_or_default(), task.attempt)),
+            note: task.note,
+            before: task.before.clone(),
+            created: world.now,
+            facts: Vec::new(),
+        };
+        if reply != Reply::Comes {
+            world.left.late -= 1;
+            task.stage = Stage::Unsettled;
+        }
+        if reply == Reply::Delayed {
+            world.creates.push((task.target, task.seq, receipt));
+            world.procs[p].tasks.push(task);
+            return Some(());
+        }
+        create(world, task.target, task.seq, &receipt);
+        match reply {
+            Reply::Comes => self.settled(world, p, task, receipt.holder),
+            _ => world.procs[p].tasks.push(task),
+        }
+        Some(())
+    }
+
+    /// What a create that is answered, or read after, comes to: ours, or the race is lost.
+    fn settled(&self, world: &mut World, p: usize, mut task: Task, holder: Option<(u8, u8)>) {
+        let t = usize::from(task.target);
+        let ours = world
+            .receipt(task.target, task.seq)
+            .is_some_and(|r| r.holder == holder && r.note == task.note);
+        if !ours {
+            world.procs[p].beliefs[t].known.retain(|s| *s != task.seq);
+            return;
+        }
+        learn(world, p, t, usize::from(task.seq) - 1);
+        if task.note.is_none() {
+            task.stage = Stage::Permitted;
+            world.procs[p].tasks.push(task);
+        }
+    }
+
+    fn settle(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let mut task = world.procs[p].tasks.remove(k);
+        let holder = world.procs[p].boot.map(|b| (b, task.attempt));
+        if world.receipt(task.target, task.seq).is_some() || self.dead(world, &task) {
+            self.settled(world, p, task, holder);
+            return Some(());
+        }
+        task.stage = Stage::Unsettled;
+        world.procs[p].tasks.push(task);
+        let k = world.procs[p].tasks.len() - 1;
+        self.append(world, p, k, Reply::Comes)
+    }
+
+    fn give_up(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        if !self.dead(world, &world.procs[p].tasks[k]) {
+            return None;
+        }
+        let task = world.procs[p].tasks.remove(k);
+        world.procs[p].beliefs[usize::from(task.target)].known.retain(|s| *s != task.seq);
+        Some(())
+    }
+
+    /// Step 6, the check.
+    fn arm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        if !self.dead(world, &world.procs[p].tasks[k]) {
+            let task = &mut world.procs[p].tasks[k];
+            task.stage = Stage::Armed { at: world.now };
+            // P4: the look that allowed it is younger than TTL, counted from when it was really asked.
+            let age = TICK * u32::from(world.now - task.sight.asked);
+            world.broken.p4 |= age >= self.core.timing.ttl;
+            return Some(());
+        }
+        let task = world.procs[p].tasks.remove(k);
+        let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
+        let receipt = &mut world.ledgers[t][at];
+        let adopted = receipt.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
+        if !adopted || self.without(Mutation::WithdrawAnyway) {
+            receipt.write(Fact::End(EndKind::Withdrawn, world.now));
+        }
+        learn(world, p, t, at);
+        Some(())
+    }
+
+    /// Step 6, the socket.
+    fn send(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let task = world.procs[p].tasks[k].clone();
+        let Stage::Armed { at } = task.stage else { return None };
+        let boot = world.procs[p].boot;
+        if world.now >= at + GRACE {
+            // The residual assumption: a connection that was silent for so long is gone, and the write fails.
+            world.lost = true;
+            world.procs[p].tasks[k].stage = Stage::Answered(Word::Lost);
+            return Some(());
+        }
+        world.procs[p].tasks[k].stage = Stage::Sent;
+        let created_here = world
+            .receipt(task.target, task.seq)
+            .is_some_and(|r| r.note.is_none() && r.holder.map(|h| h.0) == boot);
+        let truth = world.truth(task.target, task.seq);
+        truth.sends += 1;
+        let again = truth.sends > 1;
+        world.broken.p1 |= again || !created_here;
+        let other = |r: &Request| r.target == task.target && r.seq != task.seq && r.answer.is_none() && world.now < r.armed + GRACE;
+        world.broken.p3 |= world.requests.iter().any(other);
+        // P5: a run whose end was shown is not started.
+        world.broken.p5 |= world.shown[usize::from(task.target)][usize::from(task.version)].is_some();
+        world.requests.push(Request {
+            target: task.target,
+            seq: task.seq,
+            version: task.version,
+            armed: at,
+            answer: None,
+        });
+        Some(())
+    }
+
+    fn lose(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let (target, seq) = (world.procs[p].tasks[k].target, world.procs[p].tasks[k].seq);
+        let pending = world.requests.iter().position(|r| (r.target, r.seq) == (target, seq));
+        if pending.is_some() {
+            world.left.lose = world.left.lose.checked_sub(1)?;
+        }
+        world.requests.retain(|r| (r.target, r.seq) != (target, seq) || r.answer.is_none());
+        world.lost = true;
+        let rejects = self.without(Mutation::ServerErrorRejects);
+        world.procs[p].tasks[k].stage = Stage::Answered(if rejects { Word::Rejected } else { Word::Lost });
+        Some(())
+    }
+
+    /// Writes what was concluded, if the receipt still says what it was concluded from.
+    fn conclude(&self, world: &mut World, p: usize, outcome: &Outcome) {
+        for (target, seq, fact) in &outcome.writes {
+            let (t, at) = (usize::from(*target), usize::from(*seq) - 1);
+            let known = usize::from(world.procs[p].beliefs[t].cache[at]);
+            if known == world.ledgers[t][at].facts.len() || self.without(Mutation::Overtaken) {
+                world.ledgers[t][at].write(*fact);
+            }
+            learn(world, p, t, at);
+        }
+    }
+
+    /// What reaches a process before a pass.
+    pub fn hear(&self, world: &mut World, p: usize, news: News) {
+        if news.watch {
+            sync(world, p);
+        }
+        for t in (0..world.things.len()).filter(|t| news.looks & (1 << t) != 0) {
+            let seen = glance(world, t);
+            put(&mut world.procs[p].beliefs[t].sights, seen, self.scope.sights);
+        }
+    }
+}
+
+/// How a create is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    Comes,
+    Lost,
+    Delayed,
+}
+
+/// Create if absent: the API server lets one caller win.
+pub fn create(world: &mut World, target: u8, seq: u8, receipt: &Rcpt) -> bool {
+    let ledger = &mut world.ledgers[usize::from(target)];
+    let free = ledger.len() + 1 == usize::from(seq);
+    if free {
+        ledger.push(Rcpt {
+            created: world.now,
+            ..receipt.clone()
+        });
+        world.truths[usize::from(target)].push(Truth::default());
+    }
+    free
+}
+
+/// The answer that is on its way arrives.
+fn answer(world: &mut World, p: usize, k: usize) -> Option<()> {
+    let task = &mut world.procs[p].tasks[k];
+    let request = world.requests.iter().position(|r| (r.target, r.seq) == (task.target, task.seq))?;
+    task.stage = Stage::Answered(world.requests[request].answer?);
+    world.requests.remove(request);
+    Some(())
+}
+
+/// Step 7.
+fn record(world: &mut World, p: usize, k: usize) -> Option<()> {
+    let Stage::Answered(word) = world.procs[p].tasks[k].stage else {
+        return None;
+    };
+    let task = world.procs[p].tasks.remove(k);
+    let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
+    world.ledgers[t][at].write(Fact::Answer(word, world.now));
+    learn(world, p, t, at);
+    Some(())
+}
+
+/// A receipt that was read or written live goes into the cache.
+fn learn(world: &mut World, p: usize, t: usize, at: usize) {
+    let cache = &mut world.procs[p].beliefs[t].cache;
+    let known = u8::try_from(world.ledgers[t][at].facts.len()).unwrap_or(u8::MAX);
+    if at < cache.len() {
+        cache[at] = known;
+    } else if at == cache.len() {
+        cache.push(known);
+    }
+}
+
+/// The cached ledger's last receipt is read live, by name.
+fn learn_last(world: &mut World, p: usize, t: usize) {
+    if let Some(at) = world.procs[p].beliefs[t].cache.len().checked_sub(1) {
+        learn(world, p, t, at);
+    }
+}
+
+fn sync(world: &mut World, p: usize) {
+    for t in 0..world.ledgers.len() {
+        let all = world.ledgers[t].iter().map(|r| u8::try_from(r.facts.len()).unwrap_or(u8::MAX));
+        world.procs[p].beliefs[t].cache = all.collect();
+    }
+}
+
+/// Dies and comes back: a list of all receipts is the first thing that a process reads.
+pub fn crash(world: &mut World, p: usize) {
+    world.left.crash = world.left.crash.saturating_sub(1);
+    world.crashed_at = Some(world.procs[p].tasks.iter().map(|t| t.stage).max());
+    world.procs[p] = Proc {
+        follows: world.procs[p].follows,
+        born: world.now,
+        beliefs: vec![Belief::default(); world.ledgers.len()],
+        ..Proc::default()
+    };
+    sync(world, p);
+}
+
+/// One look at a target, asked now.
+pub fn glance(world: &World, t: usize) -> Glance {
+    if world.elsewhere {
+        // The other endpoint shows what the target once looked like.
+        return Glance {
+            asked: world.now,
+            elsewhere: true,
+            look: Look::default(),
+            moving: false,
+        };
+    }
+    let thing = &world.things[t];
+    Glance {
+        asked: world.now,
+        elsewhere: false,
+        look: thing.look.clone(),
+        moving: thing.moving,
+    }
+}
+
+fn put(sights: &mut Vec<Glance>, seen: Glance, kept: usize) {
+    let at = sights.partition_point(|s| s.asked <= seen.asked);
+    sights.insert(at, seen);
+    if sights.len() > kept {
+        sights.remove(0);
+    }
+}
+
+/// Somebody wrote the Connection: resourceVersions read before do not fit any more.
+pub fn connection_changed(world: &mut World) {
+    for task in world.procs.iter_mut().flat_map(|p| &mut p.tasks) {
+        if let Stage::Confirmed { clean } = &mut task.stage {
+            *clean = false;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How large a world is explored, and which rule of the protocol is taken away.
+
+use super::world::Budget;
+use super::world::Tick;
+
+/// One exploration: everything that can happen within these bounds, in every order.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    pub name: &'static str,
+    pub targets: usize,
+    pub procs: usize,
+    /// Of the processes, those that never start anything: they only conclude.
+    pub followers: usize,
+    pub max_concurrent: usize,
+    /// The clock stops here.
+    pub ticks: Tick,
+    /// Receipts that a ledger may grow to.
+    pub receipts: usize,
+    /// How many sights of a target a process keeps (the product: 4).
+    pub sights: usize,
+    /// The vendor shows a stamp of the last upgrade (an optional field of vCenter's).
+    pub stamps: bool,
+    pub budget: Budget,
+    pub without: Option<Mutation>,
+    /// SUCCESS must be reached after a crash at each step.
+    pub every_step: bool,
+    /// One state in so many is driven to quiescence.
+    pub quiet_every: u64,
+}
+
+/// A rule of the protocol that the driver breaks, to show that the checker notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mutation {
+    /// A permit never dies.
+    NoTtl,
+    /// GRACE is zero.
+    NoGrace,
+    /// The ledger's last receipt is not read live, and the sequence is whatever is free.
+    StaleSeq,
+    /// Nothing is reserved.
+    NoReservation,
+    /// A look counts as asked when its answer arrived.
+    DatedByArrival,
+    /// A 5xx is taken for a refusal.
+    ServerErrorRejects,
+    /// A failed run may be tried again.
+    RetryFailed,
+    /// "Already at this version" is shown and not written down.
+    NoNote,
+    /// Whoever answers a look is believed.
+    AnyAuthority,
+    /// A conclusion is written whatever the receipt says by then.
+    Overtaken,
+    /// A permit that is not used ends its receipt even if the run was seen to go on.
+    WithdrawAnyway,
+    /// A run that was adopted ends as soon as it is seen to, though its own request may be under way.
+    EndAtOnce,
+    /// All attempts of a process share one holder.
+    SharedHolder,
+}
+
+/// The dullest world: one target, two processes, nothing goes wrong.
+pub const QUIET: Scope = Scope {
+    name: "quiet",
+    targets: 1,
+    procs: 2,
+    followers: 0,
+    max_concurrent: 2,
+    ticks: 2,
+    receipts: 3,
+    sights: 2,
+    stamps: false,
+    budget: NONE,
+    without: None,
+    every_step: false,
+    quiet_every: 200,
+};
+
+pub const NONE: Budget = Budget {
+    crash: 0,
+    lose: 0,
+    late: 0,
+    refuse: 0,
+    fault: 0,
+    abort: 0,
+    drift: 0,
+    edit: 0,
+    suspend: 0,
+    delete: 0,
+    wipe: 0,
+    resolve: 0,
+    url: 0,
+};
