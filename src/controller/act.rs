@@ -105,6 +105,9 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
                 send(&context, ready, permit).await;
             }
             Err(error) => {
+                if let NotBegun::Refused(Refused::Overtaken(found)) = &error {
+                    context.ledgers.learn(found);
+                }
                 let key = effect.key;
                 tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
                 if error.lasts() {

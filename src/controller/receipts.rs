@@ -144,9 +144,11 @@ pub fn answer_json(answer: &Answer, at: Timestamp) -> Value {
 
 /// The part of a receipt's status that a fact is.
 pub fn fact_json(fact: &Fact, at: Timestamp) -> Value {
+    let line = |how: &str| bounded(&format!("{} {how}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
     match fact {
-        Fact::Adopted { how } => json!({"adopted": {"at": at, "how": bounded(how)}}),
+        Fact::Adopted { how } => json!({"adopted": {"at": at, "how": bounded(how)}, "evidence": [line(how)]}),
         Fact::End { kind, how } => json!({
+            "evidence": [line(how)],
             "end": {"kind": kind.word(), "at": at, "how": bounded(how)},
             "conditions": [{
                 "type": "Settled", "status": "True", "reason": kind.word(), "message": bounded(how),

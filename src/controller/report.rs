@@ -164,8 +164,15 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
         if before.is_some_and(|b| b.state == row.state && b.reason == row.reason) {
             continue;
         }
-        let Some((reason, warning)) = event_of(row) else { continue };
         let name = row.display_name.as_ref().unwrap_or(&row.name);
+        let mine = event_of(row);
+        // A start that was seen moving, or done, before anybody could write STARTED: it was started all the same.
+        let began = row.started_at.is_some() && before.is_none_or(|b| b.started_at.is_none());
+        if began && mine.is_none_or(|(reason, _)| reason != "Started") {
+            let version = row.desired_version.as_deref().unwrap_or_default();
+            out.push(event("Started", &row.name, &format!("{name}: started toward {version}"), false));
+        }
+        let Some((reason, warning)) = mine else { continue };
         let note = format!("{name}: {}", row.message.as_deref().or(row.state.as_deref()).unwrap_or_default());
         out.push(event(reason, &row.name, &note, warning));
     }

@@ -92,12 +92,6 @@ async fn the_operator_may_do_what_it_must_and_no_more() {
         ("get create update", "leases.coordination.k8s.io", any, "no"),
         ("get list watch create", "secrets", any, "no"),
         ("get list watch create", "secrets", own, "no"),
-        (
-            "get",
-            "customresourcedefinitions.apiextensions.k8s.io/upgradereceipts.windlass.dev",
-            "",
-            "yes",
-        ),
         ("get list", "customresourcedefinitions.apiextensions.k8s.io", "", "no"),
         (
             "update patch delete",

@@ -56,8 +56,11 @@ pub enum Refused {
     /// Somebody changed the Connection between our read and our write.
     #[error("another start took a slot of this Connection at the same time")]
     SlotContended,
-    /// Somebody else appended this receipt: they hold the target.
-    #[error("receipt {0} was appended by somebody else")]
+    /// Somebody else appended this receipt: they hold the target. Our cache did not know of it: it is to learn.
+    #[error("receipt {} was appended by somebody else", .0.name_any())]
+    Overtaken(Box<UpgradeReceipt>),
+    /// This process appended that receipt before, or it is gone.
+    #[error("receipt {0} is not ours to append")]
     LostTheRace(String),
     /// The time that the vendor sight allowed was over before the receipt was there.
     #[error("the permit's time was over before its receipt was written")]
@@ -243,7 +246,7 @@ impl Permits {
             }
             match api.get_opt(name).await {
                 Ok(Some(found)) if found.spec.claim == object.spec.claim => return Ok(found),
-                Ok(Some(_)) => return Err(Refused::LostTheRace(name.to_owned())),
+                Ok(Some(found)) => return Err(Refused::Overtaken(Box::new(found))),
                 Ok(None) => tracing::warn!(receipt = name, %error, "appending is not settled: not there; the same create goes out again"),
                 Err(read) => tracing::warn!(receipt = name, %error, %read, "appending is not settled; reading again"),
             }

@@ -76,7 +76,7 @@ async fn store_if(api: &Api<UpgradeReceipt>, name: &str, fact: &Value, may: impl
     if !may(&receipt) {
         return Stored::Before(Box::new(receipt));
     }
-    let patch = json!({"metadata": {"resourceVersion": receipt.resource_version()}, "status": fact});
+    let patch = json!({"metadata": {"resourceVersion": receipt.resource_version()}, "status": with_evidence(&receipt, fact)});
     match api.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(receipt) => Stored::Now(Box::new(receipt)),
         Err(error) => Stored::Failed(error),
@@ -109,3 +109,18 @@ pub(super) async fn store(api: &Api<UpgradeReceipt>, clock: &Clock, name: &str, 
 #[cfg(test)]
 #[path = "store_tests.rs"]
 mod tests;
+
+/// Most lines of evidence that a receipt holds; the CRD takes no more.
+const EVIDENCE: usize = 10;
+
+/// The fact, with its line of evidence after those that are there: a merge patch replaces a list whole.
+fn with_evidence(receipt: &UpgradeReceipt, fact: &Value) -> Value {
+    let Some(new) = fact["evidence"].as_array() else {
+        return fact.clone();
+    };
+    let old = receipt.status.iter().flat_map(|s| &s.evidence).map(|line| json!(line));
+    let lines: Vec<Value> = old.chain(new.iter().cloned()).take(EVIDENCE).collect();
+    let mut fact = fact.clone();
+    fact["evidence"] = json!(lines);
+    fact
+}
