@@ -103,6 +103,10 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
             Err(error) => {
                 let key = effect.key;
                 tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
+                // The loser follows what the winner wrote, however late its watch is; else it would lose the same race again and again.
+                if let NotBegun::Refused(Refused::LostTheRace(_, Some(winner))) = &error {
+                    context.ledgers.learn(winner);
+                }
                 if error.lasts() {
                     let at = context.clock.mono();
                     preparing.refused(Refusal {

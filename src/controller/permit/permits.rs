@@ -55,9 +55,9 @@ pub enum Refused {
     /// Somebody changed the Connection between our read and our write.
     #[error("another start took a slot of this Connection at the same time")]
     SlotContended,
-    /// Somebody else appended this receipt: they hold the target.
+    /// Somebody else appended this receipt: they hold the target. What they wrote, where it was read: our cache is behind it.
     #[error("receipt {0} was appended by somebody else")]
-    LostTheRace(String),
+    LostTheRace(String, Option<Box<UpgradeReceipt>>),
     /// The time that the vendor sight allowed was over before the receipt was there.
     #[error("the permit's time was over before its receipt was written")]
     TooLate,
@@ -164,7 +164,7 @@ impl Permits {
         }
         let deadline = self.deadline(&plan.sight);
         if !self.known().insert(name.clone()) {
-            return Err(Refused::LostTheRace(name));
+            return Err(Refused::LostTheRace(name, None));
         }
         let created = self.create(&name, plan, deadline).await;
         let receipt = match created {
@@ -234,7 +234,7 @@ impl Permits {
             }
             match api.get_opt(name).await {
                 Ok(Some(found)) if found.spec.claim == object.spec.claim => return Ok(found),
-                Ok(Some(_)) => return Err(Refused::LostTheRace(name.to_owned())),
+                Ok(Some(found)) => return Err(Refused::LostTheRace(name.to_owned(), Some(Box::new(found)))),
                 Ok(None) => tracing::warn!(receipt = name, %error, "appending is not settled: not there; the same create goes out again"),
                 Err(read) => tracing::warn!(receipt = name, %error, %read, "appending is not settled; reading again"),
             }
@@ -321,7 +321,7 @@ impl Permits {
         let json = receipts::fact_json(fact, self.clock.wall());
         match store::store_once(&self.receipts(), receipt, slot, &json).await {
             Stored::Now(stored) | Stored::Before(stored) => Ok(*stored),
-            Stored::Gone => Err(Refused::LostTheRace(receipt.to_owned())),
+            Stored::Gone => Err(Refused::LostTheRace(receipt.to_owned(), None)),
             Stored::Failed(error) => Err(Refused::Api(error)),
         }
     }
