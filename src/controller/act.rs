@@ -105,11 +105,12 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
                 send(&context, ready, permit).await;
             }
             Err(error) => {
-                if let NotBegun::Refused(Refused::Overtaken(found)) = &error {
-                    context.ledgers.learn(found);
-                }
                 let key = effect.key;
                 tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
+                // The loser follows what the winner wrote, however late its watch is; else it would lose the same race again and again.
+                if let NotBegun::Refused(Refused::LostTheRace(_, Some(winner))) = &error {
+                    context.ledgers.learn(winner);
+                }
                 if error.lasts() {
                     let at = context.clock.mono();
                     preparing.refused(Refusal {

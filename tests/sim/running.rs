@@ -4,6 +4,7 @@
 //! the clock, the rules and the log belong to the handle, not to the listener: [`Running::restart`] is a reboot of the vendor's
 //! machine, not of the test.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -99,7 +100,10 @@ impl<V: Vendor> Running<V> {
             axum::serve(tcp, router).await
         });
 
-        let tcp = bind(options.port).await?;
+        let tcp = match options.port {
+            0 => bind_new().await?,
+            port => bind(port).await?,
+        };
         let address = tcp.local_addr()?;
         let listener = Mutex::new(Some(listen(&core, &tls, tcp)));
         Ok(Self {
@@ -176,6 +180,21 @@ impl<V: Vendor> Running<V> {
     pub async fn restart(&self) -> anyhow::Result<()> {
         self.stop().await;
         self.resume().await
+    }
+}
+
+/// A free port that no simulator of this process has had. A ledger is found by host and port, and outlives the simulator: on a port that
+/// comes again a story would find the receipts of another.
+async fn bind_new() -> anyhow::Result<TcpListener> {
+    static HAD: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut refused = Vec::new();
+    loop {
+        let tcp = bind(0).await?;
+        if lock(&HAD).insert(tcp.local_addr()?.port()) {
+            return Ok(tcp);
+        }
+        // Held until another is found, or the system would offer it again.
+        refused.push(tcp);
     }
 }
 

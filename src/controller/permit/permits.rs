@@ -56,12 +56,9 @@ pub enum Refused {
     /// Somebody changed the Connection between our read and our write.
     #[error("another start took a slot of this Connection at the same time")]
     SlotContended,
-    /// Somebody else appended this receipt: they hold the target. Our cache did not know of it: it is to learn.
-    #[error("receipt {} was appended by somebody else", .0.name_any())]
-    Overtaken(Box<UpgradeReceipt>),
-    /// This process appended that receipt before, or it is gone.
-    #[error("receipt {0} is not ours to append")]
-    LostTheRace(String),
+    /// Somebody else appended this receipt: they hold the target. What they wrote, where it was read: our cache is behind it.
+    #[error("receipt {0} was appended by somebody else")]
+    LostTheRace(String, Option<Box<UpgradeReceipt>>),
     /// The time that the vendor sight allowed was over before the receipt was there.
     #[error("the permit's time was over before its receipt was written")]
     TooLate,
@@ -176,7 +173,7 @@ impl Permits {
         }
         let deadline = self.deadline(&plan.sight);
         if !self.known().insert(name.clone()) {
-            return Err(Refused::LostTheRace(name));
+            return Err(Refused::LostTheRace(name, None));
         }
         let created = self.create(&name, plan, deadline).await;
         let receipt = match created {
@@ -246,7 +243,7 @@ impl Permits {
             }
             match api.get_opt(name).await {
                 Ok(Some(found)) if found.spec.claim == object.spec.claim => return Ok(found),
-                Ok(Some(found)) => return Err(Refused::Overtaken(Box::new(found))),
+                Ok(Some(found)) => return Err(Refused::LostTheRace(name.to_owned(), Some(Box::new(found)))),
                 Ok(None) => tracing::warn!(receipt = name, %error, "appending is not settled: not there; the same create goes out again"),
                 Err(read) => tracing::warn!(receipt = name, %error, %read, "appending is not settled; reading again"),
             }
@@ -341,7 +338,7 @@ impl Permits {
                 tracing::info!(receipt = %basis.name, ?fact, "not concluded: the receipt says more by now");
                 Ok(*stored)
             }
-            Stored::Gone => Err(Refused::LostTheRace(basis.name.clone())),
+            Stored::Gone => Err(Refused::LostTheRace(basis.name.clone(), None)),
             Stored::Failed(error) => Err(Refused::Api(error)),
         }
     }
