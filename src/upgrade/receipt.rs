@@ -389,6 +389,18 @@ impl Receipt {
         !matches!(self.standing(), Standing::Ended(_) | Standing::Noted(_))
     }
 
+    /// How it ended or was answered, in words.
+    pub fn outcome(&self) -> String {
+        if let Some(end) = &self.end {
+            return end.how.clone();
+        }
+        match self.answer.as_ref().map(|a| &a.answer) {
+            Some(Answer::Rejected { message } | Answer::NotTaken { message, .. } | Answer::Lost { message }) => message.clone(),
+            Some(Answer::Accepted { .. }) => "accepted".to_owned(),
+            None => "no answer".to_owned(),
+        }
+    }
+
     /// When what ended it happened: its end, or its creation for a note.
     pub fn ended_at(&self) -> Option<Timestamp> {
         if self.open() {

@@ -195,11 +195,11 @@ impl Bench<'_> {
                 );
                 self.over(receipt, State::Rejected, Reason::RunKeyConflict, message)
             }
-            RunStanding::Refused(receipt) => self.over(receipt, State::Rejected, Reason::VendorRejected, how(receipt)),
+            RunStanding::Refused(receipt) => self.over(receipt, State::Rejected, Reason::VendorRejected, receipt.outcome()),
             RunStanding::GaveUp(receipt) => {
                 let message = format!(
                     "not taken three times in a row, last: {}; set a new spec.runKey to try again",
-                    how(receipt)
+                    receipt.outcome()
                 );
                 self.over(receipt, State::Rejected, Reason::NotTaken, message)
             }
@@ -211,7 +211,7 @@ impl Bench<'_> {
                 self.over(run, State::Rejected, Reason::WouldDowngrade, message)
             }
             RunStanding::Resting(receipt, until) => {
-                let message = format!("not taken: {}; next attempt after {}", how(receipt), short(until));
+                let message = format!("not taken: {}; next attempt after {}", receipt.outcome(), short(until));
                 self.blocked(Reason::WaitingForRetry, message, Some(until))
             }
             RunStanding::Fresh(seq) => self.fresh(ledger, seq, wish, &wanted),
@@ -224,9 +224,9 @@ impl Bench<'_> {
                 let message = format!("already at {}; nothing was sent", receipt.run.version);
                 self.over(receipt, State::Success, Reason::AlreadyAtVersion, message)
             }
-            EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, how(receipt)),
-            EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, how(receipt)),
-            EndKind::Failed => self.over(receipt, State::Failed, Reason::VendorFailed, how(receipt)),
+            EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, receipt.outcome()),
+            EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, receipt.outcome()),
+            EndKind::Failed => self.over(receipt, State::Failed, Reason::VendorFailed, receipt.outcome()),
             EndKind::Rejected | EndKind::NotTaken | EndKind::Withdrawn => {
                 let message = format!(
                     "receipt {} was ended as {}, but the vendor took it after all: look at the target, then set a new spec.runKey",
@@ -286,7 +286,7 @@ impl Bench<'_> {
             Conclusion::Confirming => (
                 State::Pending,
                 Reason::Starting,
-                Some(format!("answered: {}; one more look before it counts", how(open))),
+                Some(format!("answered: {}; one more look before it counts", open.outcome())),
             ),
             Conclusion::Unreadable(word) => (State::Pending, Reason::ReceiptUnreadable, Some(format!("receipt holds {word:?}"))),
             Conclusion::Doubt { stalled: true, why } => {
@@ -482,18 +482,6 @@ impl Bench<'_> {
 fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
     version::order(&wish.version, &looks.version) == Order::Older
         || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
-}
-
-/// How a receipt ended or was answered, in words.
-fn how(receipt: &Receipt) -> String {
-    if let Some(end) = &receipt.end {
-        return end.how.clone();
-    }
-    match receipt.answer.as_ref().map(|a| &a.answer) {
-        Some(Answer::Rejected { message } | Answer::NotTaken { message, .. } | Answer::Lost { message }) => message.clone(),
-        Some(Answer::Accepted { .. }) => "accepted".to_owned(),
-        None => "no answer".to_owned(),
-    }
 }
 
 /// A time for people: to the second, UTC.
