@@ -41,6 +41,7 @@ use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
 use windlass::upgrade::timing::Timing;
 
+use super::quick::Quick;
 use super::world::Fact;
 use super::world::FirstSeen;
 use super::world::Glance;
@@ -117,7 +118,7 @@ pub struct Core {
     here: Authority,
     elsewhere: Authority,
     keys: Vec<TargetKey>,
-    answers: RwLock<HashMap<Question, Outcome>>,
+    answers: RwLock<HashMap<Question, Outcome, Quick>>,
 }
 
 /// TTL 1, HORIZON 2, GRACE 3. The connect timeout is what a permit keeps in reserve: it dies just before the tick does.

@@ -16,6 +16,7 @@ mod mutations;
 mod outside;
 mod properties;
 mod protocol;
+mod quick;
 mod quiet;
 mod scope;
 mod world;
