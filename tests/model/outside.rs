@@ -1,9 +1,9 @@
 //! What others do: the clock, the vendor, people, and whoever else shares the vendor with us.
 
 use super::actions::Action;
+use super::permit::create;
 use super::protocol::Protocol;
 use super::protocol::connection_changed;
-use super::protocol::create;
 use super::world::*;
 
 impl Protocol {

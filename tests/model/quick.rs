@@ -32,6 +32,6 @@ impl Hasher for QuickHasher {
     }
 
     fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
+        self.write_u64(n.unsigned_abs() as u64);
     }
 }

@@ -77,11 +77,11 @@ pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
             return Err(format!("a start is decided again and again, and does not come about: {outcome:?}"));
         }
     }
-    for p in 0..world.procs.len() {
+    for (p, before) in outcomes.iter().enumerate() {
         crash(&mut world, p);
         let again = last_word(protocol, &mut world, p);
-        if world.ledgers.iter().flatten().all(|r| !r.open()) && again.rows != outcomes[p].rows {
-            return Err(format!("shown as {:?}, rebuilt as {:?}", outcomes[p].rows, again.rows));
+        if world.ledgers.iter().flatten().all(|r| !r.open()) && again.rows != before.rows {
+            return Err(format!("shown as {:?}, rebuilt as {:?}", before.rows, again.rows));
         }
     }
     if world.broken == super::world::Broken::default() {
