@@ -178,7 +178,7 @@ impl Protocol {
                     Stage::Answered(_) => out.push(Action::Record { p, k }),
                 }
             }
-            self.passes(world, p, out);
+            Self::passes(world, p, out);
             if left.crash > 0 {
                 out.push(Action::Crash { p });
             }
@@ -215,7 +215,7 @@ impl Protocol {
         out.extend(people.into_iter().filter(|(left, _)| *left > 0).map(|(_, action)| action));
     }
 
-    fn passes(&self, world: &World, p: usize, out: &mut Vec<Action>) {
+    fn passes(world: &World, p: usize, out: &mut Vec<Action>) {
         let behind = |belief: &Belief, ledger: &Vec<Rcpt>| {
             let known = belief.cache.iter().map(|k| usize::from(*k));
             belief.cache.len() < ledger.len() || known.zip(ledger).any(|(k, r)| k < r.facts.len())
@@ -225,7 +225,8 @@ impl Protocol {
             if watch && !lags {
                 continue;
             }
-            for looks in 0..1 << world.things.len() {
+            // A pass is brought about by one piece of news: the watch, a look, or only the timer.
+            for looks in 0..if watch { 1 } else { 1 << world.things.len() } {
                 let news = News {
                     stale: false,
                     watch,

@@ -77,7 +77,9 @@ fn ledgers(world: &mut World) {
             if !receipt.open() && known_ended && !awaited {
                 // Whose it was is asked of open receipts only.
                 receipt.holder = None;
-                procs.iter_mut().for_each(|p| p.beliefs[usize::from(t)].known.retain(|s| *s != seq));
+                for p in procs.iter_mut() {
+                    p.beliefs[usize::from(t)].known.retain(|s| *s != seq);
+                }
             }
         }
     }

@@ -20,27 +20,27 @@ use windlass::upgrade::decision::Fact as CoreFact;
 use windlass::upgrade::decision::What;
 use windlass::upgrade::facts::ConnectionFacts;
 use windlass::upgrade::facts::Facts;
-use windlass::upgrade::facts::Options;
 use windlass::upgrade::facts::Reservation;
 use windlass::upgrade::facts::Strategy;
 use windlass::upgrade::facts::Subject;
 use windlass::upgrade::facts::TargetFacts;
 use windlass::upgrade::facts::Usable;
-use windlass::upgrade::facts::Wish;
 use windlass::upgrade::ledger::Ledger;
 use windlass::upgrade::memory::Memory;
 use windlass::upgrade::memory::Seen;
 use windlass::upgrade::reason::Reason;
 use windlass::upgrade::reason::State;
 use windlass::upgrade::receipt::*;
-use windlass::upgrade::sight::Looks;
-use windlass::upgrade::sight::Motion;
-use windlass::upgrade::sight::Sight;
 use windlass::upgrade::target::Authority;
 use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
 use windlass::upgrade::timing::Timing;
 
+use super::convert::boot;
+use super::convert::fact;
+use super::convert::mono;
+use super::convert::wish;
+use super::quick::Quick;
 use super::world::Fact;
 use super::world::FirstSeen;
 use super::world::Glance;
@@ -52,11 +52,10 @@ use super::world::Spec;
 use super::world::TICK;
 use super::world::Tick;
 use super::world::VERSIONS;
-use super::world::Word;
 
-const KIND: &str = "ClusterUpgradeBatch";
-const NAMESPACE: &str = "vsphere";
-const NAME: &str = "nightly";
+pub const KIND: &str = "ClusterUpgradeBatch";
+pub const NAMESPACE: &str = "vsphere";
+pub const NAME: &str = "nightly";
 
 /// Everything that one pass of one process rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,12 +111,12 @@ pub struct Effect {
 pub struct Core {
     pub timing: Timing,
     max_concurrent: usize,
-    stamps: bool,
-    start: Timestamp,
-    here: Authority,
-    elsewhere: Authority,
+    pub stamps: bool,
+    pub start: Timestamp,
+    pub here: Authority,
+    pub elsewhere: Authority,
     keys: Vec<TargetKey>,
-    answers: RwLock<HashMap<Question, Outcome>>,
+    answers: RwLock<HashMap<Question, Outcome, Quick>>,
 }
 
 /// TTL 1, HORIZON 2, GRACE 3. The connect timeout is what a permit keeps in reserve: it dies just before the tick does.
@@ -202,7 +201,7 @@ impl Core {
         if q.elsewhere {
             // The clusters of the other endpoint are other targets, which nobody has looked at.
             let others =
-                (0..targets.len()).map(|t| self.untouched(TargetKey::cluster(self.elsewhere.clone(), &format!("domain-c{t}")), spec));
+                (0..targets.len()).map(|t| Self::untouched(TargetKey::cluster(self.elsewhere.clone(), &format!("domain-c{t}")), spec));
             let theirs: Vec<TargetFacts> = others.collect();
             targets.retain(|t| t.ledger.as_ref().is_ok_and(|l| l.open().is_some()));
             targets = theirs.into_iter().chain(targets).collect();
@@ -324,7 +323,7 @@ impl Core {
         }
     }
 
-    fn untouched(&self, key: TargetKey, spec: Spec) -> TargetFacts {
+    fn untouched(key: TargetKey, spec: Spec) -> TargetFacts {
         TargetFacts {
             ledger: Ledger::read(&key, Vec::new()),
             key,
@@ -373,156 +372,5 @@ impl Core {
             let seq = (1..=9).find(|seq| key.receipt_name(u32::from(*seq)) == name)?;
             Some((t, seq))
         })
-    }
-
-    fn receipt(&self, key: &TargetKey, seq: u32, r: &Rcpt) -> Receipt {
-        let mut receipt = Receipt {
-            name: key.receipt_name(seq),
-            seq,
-            target: key.canonical(),
-            created: self.wall(r.created),
-            run: run(r.version),
-            connection: "vc1".to_owned(),
-            before: self.looks(&r.before),
-            options: r.note.is_none().then(|| Options::default().canonical()),
-            holder: r.holder.map(|(b, attempt)| boot(b).holder(u64::from(attempt))),
-            requested_by: RequestedBy {
-                kind: KIND.to_owned(),
-                name: NAME.to_owned(),
-                uid: "uid".to_owned(),
-                generation: 1,
-            },
-            note: r.note.map(|n| match n {
-                NoteWord::AlreadyAtVersion => Note::AlreadyAtVersion,
-                NoteWord::WouldDowngrade => Note::WouldDowngrade,
-                NoteWord::Adopted => Note::Adopted,
-            }),
-            resolution: None,
-            answer: None,
-            adopted: None,
-            end: None,
-            unknown_word: None,
-        };
-        let how = || "seen".to_owned();
-        for fact in &r.facts {
-            match *fact {
-                Fact::Answer(word, at) => {
-                    receipt.answer = Some(Answered {
-                        answer: answer(word),
-                        at: self.wall(at),
-                    });
-                }
-                Fact::Adopted(at) => {
-                    receipt.adopted = Some(Adopted {
-                        at: self.wall(at),
-                        how: how(),
-                    })
-                }
-                Fact::End(kind, at) => {
-                    receipt.end = Some(End {
-                        kind,
-                        at: self.wall(at),
-                        how: how(),
-                    });
-                }
-                Fact::Resolved { started } => {
-                    receipt.resolution = Some(Resolution {
-                        verdict: if started { Verdict::Started } else { Verdict::NotStarted },
-                        by: "alice".to_owned(),
-                        reason: "looked".to_owned(),
-                    });
-                }
-            }
-        }
-        receipt
-    }
-
-    fn sight(&self, glance: &Glance, born: Tick) -> Sight {
-        let version = |v: Option<u8>| v.map(|v| VERSIONS[usize::from(v)].to_owned());
-        Sight {
-            asked: mono(glance.asked, born),
-            at: self.wall(glance.asked),
-            authority: if glance.elsewhere { &self.elsewhere } else { &self.here }.clone(),
-            complete: true,
-            motion: if glance.moving {
-                Motion::Moving {
-                    toward: version(glance.look.desired),
-                    progress: None,
-                }
-            } else {
-                Motion::Still
-            },
-            looks: Some(self.looks(&glance.look)),
-            offered: VERSIONS
-                .iter()
-                .skip(usize::from(glance.look.version) + 1)
-                .map(|v| (*v).to_owned())
-                .collect(),
-            identity: None,
-            says: None,
-            detailed: true,
-        }
-    }
-
-    fn looks(&self, look: &Look) -> Looks {
-        Looks {
-            version: VERSIONS[usize::from(look.version)].to_owned(),
-            faulted: look.faulted,
-            desired: look.desired.map(|v| VERSIONS[usize::from(v)].to_owned()),
-            stamp: self.stamps.then(|| look.stamp.to_string()),
-        }
-    }
-
-    fn wall(&self, at: Tick) -> Timestamp {
-        self.start + TICK * u32::from(at)
-    }
-}
-
-fn mono(at: Tick, born: Tick) -> Mono {
-    Mono(TICK * u32::from(at.saturating_sub(born)))
-}
-
-fn boot(n: u8) -> BootId {
-    BootId(format!("boot-{n}"))
-}
-
-fn run(version: u8) -> Run {
-    Run {
-        namespace: NAMESPACE.to_owned(),
-        version: VERSIONS[usize::from(version)].to_owned(),
-        run_key: String::new(),
-    }
-}
-
-fn wish(spec: Spec) -> Wish {
-    Wish {
-        version: run(spec.version).version,
-        run_key: String::new(),
-        options: Options::default(),
-        canary: false,
-        expected_identity: None,
-    }
-}
-
-fn answer(word: Word) -> Answer {
-    let message = format!("{word:?}");
-    let not_taken = |reason| Answer::NotTaken {
-        reason,
-        message: message.clone(),
-    };
-    match word {
-        Word::Accepted => Answer::Accepted { job: None },
-        Word::Rejected => Answer::Rejected { message },
-        Word::Busy => not_taken(NotTaken::Busy),
-        Word::AlreadyThere => not_taken(NotTaken::AlreadyThere),
-        Word::ConnectFailed => not_taken(NotTaken::ConnectFailed),
-        Word::Lost => Answer::Lost { message },
-    }
-}
-
-fn fact(fact: &CoreFact, now: Tick) -> Fact {
-    match fact {
-        CoreFact::Adopted { .. } => Fact::Adopted(now),
-        CoreFact::End { kind, .. } => Fact::End(*kind, now),
     }
 }

@@ -229,7 +229,7 @@ fn the_vendor_refuses_fails_and_gives_up() {
 
 #[test]
 fn somebody_else_upgrades_too() {
-    let budget = Budget { drift: 2, lose: 1, ..NONE };
+    let budget = Budget { drift: 1, lose: 1, ..NONE };
     let scope = Scope {
         name: "somebody else",
         procs: 1,
@@ -241,9 +241,29 @@ fn somebody_else_upgrades_too() {
     explore(at_scale(
         scope,
         Scope {
-            ticks: 5,
-            stamps: true,
-            budget: Budget { crash: 1, ..budget },
+            budget: Budget { edit: 1, ..budget },
+            ..scope
+        },
+    ));
+}
+
+#[test]
+fn somebody_else_upgrades_and_the_vendor_stamps_it() {
+    let budget = Budget { drift: 1, lose: 1, ..NONE };
+    let scope = Scope {
+        name: "somebody else, with stamps",
+        procs: 1,
+        ticks: 3,
+        receipts: 2,
+        stamps: true,
+        budget,
+        ..QUIET
+    };
+    explore(at_scale(
+        scope,
+        Scope {
+            ticks: 4,
+            budget: Budget { drift: 2, ..budget },
             ..scope
         },
     ));

@@ -1,9 +1,9 @@
 //! What others do: the clock, the vendor, people, and whoever else shares the vendor with us.
 
 use super::actions::Action;
+use super::permit::create;
 use super::protocol::Protocol;
 use super::protocol::connection_changed;
-use super::protocol::create;
 use super::world::*;
 
 impl Protocol {
@@ -41,7 +41,7 @@ impl Protocol {
                 Some(())
             }
             // Assumed: nobody takes a target back to where it was while a start of it is in doubt, where the vendor keeps no stamp.
-            Action::Drift { t, to: 0 } if !self.scope.stamps && world.ledgers[t].last().is_some_and(Rcpt::open) => None,
+            Action::Drift { t, to } if !self.scope.stamps && back(world, t, to) => None,
             Action::Drift { t, to } => drift(world, t, to, false),
             Action::DriftBegin { t, to } => drift(world, t, to, true),
             Action::Tick => self.tick(world),
@@ -115,6 +115,10 @@ fn abort(world: &mut World, t: usize) -> Option<()> {
     (thing.moving, thing.by) = (false, None);
     world.truth(u8::try_from(t).unwrap_or(u8::MAX), seq).undone = true;
     Some(())
+}
+
+fn back(world: &World, t: usize, to: u8) -> bool {
+    world.ledgers[t].last().is_some_and(|r| r.open() && r.before.version == to)
 }
 
 fn drift(world: &mut World, t: usize, to: u8, slow: bool) -> Option<()> {

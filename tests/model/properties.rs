@@ -30,7 +30,7 @@ pub const P8: &str = "P8 UNKNOWN has a cause";
 
 /// The run was started as far as anybody could ever tell.
 fn counts(receipt: &Rcpt, truth: Truth) -> bool {
-    truth.taken && !(truth.undone && !accepted_before_end(receipt))
+    truth.taken && (!truth.undone || accepted_before_end(receipt))
 }
 
 /// An acceptance stands in the receipt, and no end was written before it.
@@ -86,7 +86,7 @@ fn not_contradicted(_: &Protocol, world: &World) -> bool {
 }
 
 fn success_after_crash_at(world: &World, stage: fn(&Stage) -> bool) -> bool {
-    let died = world.crashed_at.flatten().is_some_and(|s| stage(&s));
+    let died = world.crashed_at.is_some_and(|s| stage(&s));
     died && world.shown.iter().flatten().any(|s| *s == Some(Shown::Success))
 }
 

@@ -17,6 +17,9 @@ use super::core::Core;
 use super::core::Outcome;
 use super::core::Question;
 use super::core::timing;
+use super::permit::Reply;
+use super::permit::answer;
+use super::permit::record;
 use super::scope::Mutation;
 use super::scope::Scope;
 use super::world::*;
@@ -74,6 +77,7 @@ impl Protocol {
             elsewhere: false,
             slots: Vec::new(),
             crashed_at: None,
+            crashed: false,
             lost: false,
             wiped: false,
             broken: Broken::default(),
@@ -94,7 +98,7 @@ impl Protocol {
             Action::Settle { p, k } => self.settle(&mut world, p, k),
             Action::GiveUp { p, k } => self.give_up(&mut world, p, k),
             Action::Arm { p, k } => self.arm(&mut world, p, k),
-            Action::Send { p, k } => self.send(&mut world, p, k),
+            Action::Send { p, k } => Self::send(&mut world, p, k),
             Action::ConnectFails { p, k } => {
                 world.left.refuse -= 1;
                 world.procs[p].tasks[k].stage = Stage::Answered(Word::ConnectFailed);
@@ -103,7 +107,10 @@ impl Protocol {
             Action::Answer { p, k } => answer(&mut world, p, k),
             Action::LoseAnswer { p, k } => self.lose(&mut world, p, k),
             Action::Record { p, k } => record(&mut world, p, k),
-            Action::Crash { p } => Some(crash(&mut world, p)),
+            Action::Crash { p } => {
+                crash(&mut world, p);
+                Some(())
+            }
             other => self.outside(&mut world, other),
         };
         done?;
@@ -189,7 +196,7 @@ impl Protocol {
         let spec = if news.stale { world.stale } else { world.spec }?;
         self.hear(world, p, news);
         let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
-        self.show(world, p, spec, &outcome);
+        show(world, p, spec, &outcome);
         if !outcome.writes.is_empty() {
             self.conclude(world, p, &outcome);
             return Some(());
@@ -215,37 +222,6 @@ impl Protocol {
             attempt: 0,
         });
         Some(())
-    }
-
-    /// What people see: terminal states do not change, and nobody is told UNKNOWN without a cause.
-    fn show(&self, world: &mut World, p: usize, spec: Spec, outcome: &Outcome) {
-        for (t, row) in outcome.rows.iter().enumerate() {
-            let Some((state, reason)) = *row else { continue };
-            let shown = match state {
-                State::Success => Some(Shown::Success),
-                State::Rejected => Some(Shown::Rejected),
-                State::Failed => Some(Shown::Failed),
-                State::Cancelled => Some(Shown::Cancelled),
-                _ => None,
-            };
-            let place = &mut world.shown[t][usize::from(spec.version)];
-            // Going back to a version that was left is a new wish, and is refused as such.
-            let left_behind = reason == Reason::WouldDowngrade;
-            if let (Some(was), Some(is)) = (*place, shown)
-                && was != is
-                && !left_behind
-            {
-                world.broken.p5 = true;
-            }
-            if place.is_none() && !left_behind {
-                *place = shown;
-            }
-            // Known for HORIZON without an answer: its holder sits still, which nobody can tell from a crash.
-            let silent = world.procs[p].beliefs[t].memory.is_some_and(|m| world.now >= m.open + HORIZON);
-            if state == State::Unknown && world.crashed_at.is_none() && !world.lost && !silent {
-                world.broken.p8 = true;
-            }
-        }
     }
 
     fn sweep(&self, world: &mut World, p: usize, news: News) -> Option<()> {
@@ -294,191 +270,6 @@ impl Protocol {
         Some(())
     }
 
-    /// Step 4.
-    fn reserve(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        let task = &mut world.procs[p].tasks[k];
-        if self.without(Mutation::NoReservation) {
-            task.stage = Stage::Reserved;
-            return Some(());
-        }
-        if task.stage == (Stage::Confirmed { clean: false }) {
-            world.procs[p].tasks.remove(k);
-            return Some(());
-        }
-        task.stage = Stage::Reserved;
-        let slot = Slot {
-            target: task.target,
-            seq: task.seq,
-            at: world.now,
-        };
-        world.slots.retain(|s| s.target != slot.target);
-        world.slots.push(slot);
-        world.slots.sort();
-        connection_changed(world);
-        Some(())
-    }
-
-    /// The permit's time is over.
-    fn dead(&self, world: &World, task: &Task) -> bool {
-        let life = self.core.timing.ttl.saturating_sub(self.core.timing.connect_timeout);
-        !self.without(Mutation::NoTtl) && TICK * u32::from(world.now - task.dated) >= life
-    }
-
-    /// Step 5.
-    fn append(&self, world: &mut World, p: usize, k: usize, reply: Reply) -> Option<()> {
-        let mut task = world.procs[p].tasks.remove(k);
-        let (t, seq) = (usize::from(task.target), task.seq);
-        if self.dead(world, &task) {
-            return Some(());
-        }
-        if task.note.is_none() && task.stage == Stage::Reserved {
-            if world.procs[p].beliefs[t].known.contains(&seq) {
-                return Some(());
-            }
-            world.procs[p].beliefs[t].known.push(seq);
-            if world.procs[p].boot.is_none() {
-                world.procs[p].boot = Some(world.boots);
-                world.boots += 1;
-            }
-            if !self.without(Mutation::SharedHolder) {
-                world.procs[p].attempts += 1;
-            }
-            task.attempt = world.procs[p].attempts;
-        }
-        if self.without(Mutation::StaleSeq) {
-            task.seq = u8::try_from(world.ledgers[t].len()).unwrap_or(u8::MAX) + 1;
-        }
-        let receipt = Rcpt {
-            version: task.version,
-            holder: task.note.is_none().then(|| (world.procs[p].boot.unwrap_or_default(), task.attempt)),
-            note: task.note,
-            before: task.before.clone(),
-            created: world.now,
-            facts: Vec::new(),
-        };
-        if reply != Reply::Comes {
-            world.left.late -= 1;
-            task.stage = Stage::Unsettled;
-        }
-        if reply == Reply::Delayed {
-            world.creates.push((task.target, task.seq, receipt));
-            world.procs[p].tasks.push(task);
-            return Some(());
-        }
-        create(world, task.target, task.seq, &receipt);
-        match reply {
-            Reply::Comes => self.settled(world, p, task, receipt.holder),
-            _ => world.procs[p].tasks.push(task),
-        }
-        Some(())
-    }
-
-    /// What a create that is answered, or read after, comes to: ours, or the race is lost.
-    fn settled(&self, world: &mut World, p: usize, mut task: Task, holder: Option<(u8, u8)>) {
-        let t = usize::from(task.target);
-        let ours = world
-            .receipt(task.target, task.seq)
-            .is_some_and(|r| r.holder == holder && r.note == task.note);
-        if !ours {
-            world.procs[p].beliefs[t].known.retain(|s| *s != task.seq);
-            return;
-        }
-        learn(world, p, t, usize::from(task.seq) - 1);
-        if task.note.is_none() {
-            task.stage = Stage::Permitted;
-            world.procs[p].tasks.push(task);
-        }
-    }
-
-    fn settle(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        let mut task = world.procs[p].tasks.remove(k);
-        let holder = world.procs[p].boot.map(|b| (b, task.attempt));
-        if world.receipt(task.target, task.seq).is_some() || self.dead(world, &task) {
-            self.settled(world, p, task, holder);
-            return Some(());
-        }
-        task.stage = Stage::Unsettled;
-        world.procs[p].tasks.push(task);
-        let k = world.procs[p].tasks.len() - 1;
-        self.append(world, p, k, Reply::Comes)
-    }
-
-    fn give_up(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        if !self.dead(world, &world.procs[p].tasks[k]) {
-            return None;
-        }
-        let task = world.procs[p].tasks.remove(k);
-        world.procs[p].beliefs[usize::from(task.target)].known.retain(|s| *s != task.seq);
-        Some(())
-    }
-
-    /// Step 6, the check.
-    fn arm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        if !self.dead(world, &world.procs[p].tasks[k]) {
-            let task = &mut world.procs[p].tasks[k];
-            task.stage = Stage::Armed { at: world.now };
-            // P4: the look that allowed it is younger than TTL, counted from when it was really asked.
-            let age = TICK * u32::from(world.now - task.sight.asked);
-            world.broken.p4 |= age >= self.core.timing.ttl;
-            return Some(());
-        }
-        let task = world.procs[p].tasks.remove(k);
-        let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
-        let receipt = &mut world.ledgers[t][at];
-        let adopted = receipt.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
-        if !adopted || self.without(Mutation::WithdrawAnyway) {
-            receipt.write(Fact::End(EndKind::Withdrawn, world.now));
-        }
-        learn(world, p, t, at);
-        Some(())
-    }
-
-    /// Step 6, the socket.
-    fn send(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        let task = world.procs[p].tasks[k].clone();
-        let Stage::Armed { at } = task.stage else { return None };
-        let boot = world.procs[p].boot;
-        if world.now >= at + GRACE {
-            // The residual assumption: a connection that was silent for so long is gone, and the write fails.
-            world.lost = true;
-            world.procs[p].tasks[k].stage = Stage::Answered(Word::Lost);
-            return Some(());
-        }
-        world.procs[p].tasks[k].stage = Stage::Sent;
-        let created_here = world
-            .receipt(task.target, task.seq)
-            .is_some_and(|r| r.note.is_none() && r.holder.map(|h| h.0) == boot);
-        let truth = world.truth(task.target, task.seq);
-        truth.sends += 1;
-        let again = truth.sends > 1;
-        world.broken.p1 |= again || !created_here;
-        let other = |r: &Request| r.target == task.target && r.seq != task.seq && r.answer.is_none() && world.now < r.armed + GRACE;
-        world.broken.p3 |= world.requests.iter().any(other);
-        // P5: a run whose end was shown is not started.
-        world.broken.p5 |= world.shown[usize::from(task.target)][usize::from(task.version)].is_some();
-        world.requests.push(Request {
-            target: task.target,
-            seq: task.seq,
-            version: task.version,
-            armed: at,
-            answer: None,
-        });
-        Some(())
-    }
-
-    fn lose(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        let (target, seq) = (world.procs[p].tasks[k].target, world.procs[p].tasks[k].seq);
-        let pending = world.requests.iter().position(|r| (r.target, r.seq) == (target, seq));
-        if pending.is_some() {
-            world.left.lose = world.left.lose.checked_sub(1)?;
-        }
-        world.requests.retain(|r| (r.target, r.seq) != (target, seq) || r.answer.is_none());
-        world.lost = true;
-        let rejects = self.without(Mutation::ServerErrorRejects);
-        world.procs[p].tasks[k].stage = Stage::Answered(if rejects { Word::Rejected } else { Word::Lost });
-        Some(())
-    }
-
     /// Writes what was concluded, if the receipt still says what it was concluded from.
     fn conclude(&self, world: &mut World, p: usize, outcome: &Outcome) {
         for (target, seq, fact) in &outcome.writes {
@@ -503,51 +294,8 @@ impl Protocol {
     }
 }
 
-/// How a create is answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reply {
-    Comes,
-    Lost,
-    Delayed,
-}
-
-/// Create if absent: the API server lets one caller win.
-pub fn create(world: &mut World, target: u8, seq: u8, receipt: &Rcpt) -> bool {
-    let ledger = &mut world.ledgers[usize::from(target)];
-    let free = ledger.len() + 1 == usize::from(seq);
-    if free {
-        ledger.push(Rcpt {
-            created: world.now,
-            ..receipt.clone()
-        });
-        world.truths[usize::from(target)].push(Truth::default());
-    }
-    free
-}
-
-/// The answer that is on its way arrives.
-fn answer(world: &mut World, p: usize, k: usize) -> Option<()> {
-    let task = &mut world.procs[p].tasks[k];
-    let request = world.requests.iter().position(|r| (r.target, r.seq) == (task.target, task.seq))?;
-    task.stage = Stage::Answered(world.requests[request].answer?);
-    world.requests.remove(request);
-    Some(())
-}
-
-/// Step 7.
-fn record(world: &mut World, p: usize, k: usize) -> Option<()> {
-    let Stage::Answered(word) = world.procs[p].tasks[k].stage else {
-        return None;
-    };
-    let task = world.procs[p].tasks.remove(k);
-    let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
-    world.ledgers[t][at].write(Fact::Answer(word, world.now));
-    learn(world, p, t, at);
-    Some(())
-}
-
 /// A receipt that was read or written live goes into the cache.
-fn learn(world: &mut World, p: usize, t: usize, at: usize) {
+pub fn learn(world: &mut World, p: usize, t: usize, at: usize) {
     let cache = &mut world.procs[p].beliefs[t].cache;
     let known = u8::try_from(world.ledgers[t][at].facts.len()).unwrap_or(u8::MAX);
     if at < cache.len() {
@@ -574,7 +322,8 @@ fn sync(world: &mut World, p: usize) {
 /// Dies and comes back: a list of all receipts is the first thing that a process reads.
 pub fn crash(world: &mut World, p: usize) {
     world.left.crash = world.left.crash.saturating_sub(1);
-    world.crashed_at = Some(world.procs[p].tasks.iter().map(|t| t.stage).max());
+    world.crashed = true;
+    world.crashed_at = world.procs[p].tasks.iter().map(|t| t.stage).max();
     world.procs[p] = Proc {
         follows: world.procs[p].follows,
         born: world.now,
@@ -617,6 +366,37 @@ pub fn connection_changed(world: &mut World) {
     for task in world.procs.iter_mut().flat_map(|p| &mut p.tasks) {
         if let Stage::Confirmed { clean } = &mut task.stage {
             *clean = false;
+        }
+    }
+}
+
+/// What people see: terminal states do not change, and nobody is told UNKNOWN without a cause.
+fn show(world: &mut World, p: usize, spec: Spec, outcome: &Outcome) {
+    for (t, row) in outcome.rows.iter().enumerate() {
+        let Some((state, reason)) = *row else { continue };
+        let shown = match state {
+            State::Success => Some(Shown::Success),
+            State::Rejected => Some(Shown::Rejected),
+            State::Failed => Some(Shown::Failed),
+            State::Cancelled => Some(Shown::Cancelled),
+            _ => None,
+        };
+        let place = &mut world.shown[t][usize::from(spec.version)];
+        // Going back to a version that was left is a new wish, and is refused as such.
+        let left_behind = reason == Reason::WouldDowngrade;
+        if let (Some(was), Some(is)) = (*place, shown)
+            && was != is
+            && !left_behind
+        {
+            world.broken.p5 = true;
+        }
+        if place.is_none() && !left_behind {
+            *place = shown;
+        }
+        // Known for HORIZON without an answer: its holder sits still, which nobody can tell from a crash.
+        let silent = world.procs[p].beliefs[t].memory.is_some_and(|m| world.now >= m.open + HORIZON);
+        if state == State::Unknown && !world.crashed && !world.lost && !silent {
+            world.broken.p8 = true;
         }
     }
 }

@@ -18,6 +18,7 @@ use super::core::Question;
 use super::outside::pass;
 use super::protocol::Protocol;
 use super::protocol::crash;
+use super::quick::QuickHasher;
 use super::world::Budget;
 use super::world::Stage;
 use super::world::World;
@@ -34,7 +35,7 @@ const ROUNDS: u8 = 45;
 
 /// The property. One world in so many is tried; which ones depends on the world alone.
 pub fn settles(protocol: &Protocol, world: &World) -> bool {
-    let mut hasher = std::collections::hash_map::DefaultHasher::new();
+    let mut hasher = QuickHasher::default();
     world.hash(&mut hasher);
     if protocol.scope.without.is_some() || !hasher.finish().is_multiple_of(protocol.scope.quiet_every) {
         return true;
@@ -76,11 +77,11 @@ pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
             return Err(format!("a start is decided again and again, and does not come about: {outcome:?}"));
         }
     }
-    for p in 0..world.procs.len() {
+    for (p, before) in outcomes.iter().enumerate() {
         crash(&mut world, p);
         let again = last_word(protocol, &mut world, p);
-        if world.ledgers.iter().flatten().all(|r| !r.open()) && again.rows != outcomes[p].rows {
-            return Err(format!("shown as {:?}, rebuilt as {:?}", outcomes[p].rows, again.rows));
+        if world.ledgers.iter().flatten().all(|r| !r.open()) && again.rows != before.rows {
+            return Err(format!("shown as {:?}, rebuilt as {:?}", before.rows, again.rows));
         }
     }
     if world.broken == super::world::Broken::default() {

@@ -302,7 +302,9 @@ pub struct World {
     pub elsewhere: bool,
     pub slots: Vec<Slot>,
     /// How far a process was when it died.
-    pub crashed_at: Option<Option<Stage>>,
+    pub crashed_at: Option<Stage>,
+    /// A process died.
+    pub crashed: bool,
     pub lost: bool,
     pub wiped: bool,
     pub broken: Broken,

@@ -11,8 +11,7 @@ use kube::client::Body;
 use super::*;
 
 /// A receipt without facts, and its status.
-#[expect(clippy::needless_pass_by_value, reason = "reads best with the status written in place")]
-fn receipt(status: Value) -> Value {
+fn receipt(status: &Value) -> Value {
     json!({
         "apiVersion": "windlass.dev/v1alpha1", "kind": "UpgradeReceipt",
         "metadata": {"name": "vcenter-a-00001", "resourceVersion": "7"},
@@ -50,7 +49,7 @@ async fn written(live: Value, write: impl AsyncFnOnce(Api<UpgradeReceipt>) -> St
 /// `adopted` into receipt 1, which its holder had withdrawn. The run was then told as FAILED while it went on.
 #[tokio::test]
 async fn a_conclusion_from_a_cache_that_is_behind_is_not_written() {
-    let basis = core(&receipt(json!({})));
+    let basis = core(&receipt(&json!({})));
     let adopted = json!({"adopted": {"how": "seen moving"}});
     for newer in [
         json!({"end": {"kind": "Withdrawn", "how": "nothing was sent"}}),
@@ -58,11 +57,11 @@ async fn a_conclusion_from_a_cache_that_is_behind_is_not_written() {
         json!({"answer": {"kind": "Lost", "message": "timed out"}}),
     ] {
         let conclude = async |api| store_concluded(&api, &basis, Slot::Adopted, &adopted).await;
-        let (stored, patched) = written(receipt(newer.clone()), conclude).await;
+        let (stored, patched) = written(receipt(&newer), conclude).await;
         assert!(matches!(stored, Stored::Before(_)) && !patched, "{newer}");
     }
     let conclude = async |api| store_concluded(&api, &basis, Slot::Adopted, &adopted).await;
-    let (stored, patched) = written(receipt(json!({})), conclude).await;
+    let (stored, patched) = written(receipt(&json!({})), conclude).await;
     assert!(matches!(stored, Stored::Now(_)) && patched);
 }
 
@@ -72,8 +71,8 @@ async fn a_conclusion_from_a_cache_that_is_behind_is_not_written() {
 async fn a_withdrawal_never_ends_what_was_adopted() {
     let withdrawn = json!({"end": {"kind": "Withdrawn", "how": "nothing was sent"}});
     let withdraw = async |api| store_once(&api, "vcenter-a-00001", Slot::Unsent, &withdrawn).await;
-    let (stored, patched) = written(receipt(json!({"adopted": {"how": "seen moving"}})), withdraw).await;
+    let (stored, patched) = written(receipt(&json!({"adopted": {"how": "seen moving"}})), withdraw).await;
     assert!(matches!(stored, Stored::Before(_)) && !patched);
     let withdraw = async |api| store_once(&api, "vcenter-a-00001", Slot::Unsent, &withdrawn).await;
-    assert!(written(receipt(json!({})), withdraw).await.1);
+    assert!(written(receipt(&json!({})), withdraw).await.1);
 }
