@@ -379,6 +379,11 @@ impl Operator {
         self.child.pid()
     }
 
+    /// Whether it has not ended.
+    pub fn runs(&self) -> bool {
+        !self.child.has_ended()
+    }
+
     /// SIGTERM; returns at once.
     pub fn ask_to_stop(&self) -> anyhow::Result<()> {
         self.child.terminate()

@@ -47,7 +47,7 @@ const REPEATED: usize = 3;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Variant {
+pub(super) enum Variant {
     DieBefore,
     DieCommitted,
     DieReplied,
@@ -129,11 +129,11 @@ impl Variant {
 
 /// One effect of a clean run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Effect {
-    label: String,
-    nth: usize,
+pub(super) struct Effect {
+    pub(super) label: String,
+    pub(super) nth: usize,
     /// Path and method of a call to the vendor.
-    vendor: Option<(String, String)>,
+    pub(super) vendor: Option<(String, String)>,
 }
 
 impl Effect {
@@ -147,8 +147,20 @@ impl Effect {
         }
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{} #{}", self.label, self.nth)
+    }
+
+    /// One of those around the start, which are harmed in every run of the tests.
+    pub(super) fn heart(&self) -> bool {
+        let around = [
+            "PATCH Connection reserve",
+            "POST receipt",
+            "vendor POST upgradeMultiple",
+            "PATCH receipt answer",
+            "PATCH receipt end",
+        ];
+        self.nth == 1 && around.contains(&self.label.as_str())
     }
 }
 
@@ -164,7 +176,7 @@ fn vendor_label(entry: &Entry) -> String {
 
 /// What became of one effect under one variant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
+pub(super) enum Cell {
     /// SUCCESS, with one start.
     Ok,
     /// Another end that needs nobody, such as REJECTED.
@@ -178,7 +190,7 @@ enum Cell {
 }
 
 impl Cell {
-    fn word(&self) -> &str {
+    pub(super) fn word(&self) -> &str {
         match self {
             Cell::Ok => "ok",
             Cell::Over(state) => state,
@@ -191,7 +203,7 @@ impl Cell {
 }
 
 /// Runs one upgrade without harm and lists its effects in the order in which they came.
-async fn clean_run() -> anyhow::Result<Vec<Effect>> {
+pub(super) async fn clean_run() -> anyhow::Result<Vec<Effect>> {
     let story = Story::new("clean", 1).await?;
     let operator = story.operator().await?;
     story.apply(1).await?;
@@ -244,7 +256,7 @@ async fn case(effect: &Effect, variant: Variant) -> anyhow::Result<Cell> {
     Ok(cell)
 }
 
-async fn judge(story: &Story, rest: &Rest, reached: bool) -> anyhow::Result<Cell> {
+pub(super) async fn judge(story: &Story, rest: &Rest, reached: bool) -> anyhow::Result<Cell> {
     let breaches = oracle::breaches(story, std::slice::from_ref(rest)).await?;
     let why = format!("{} {}", rest.reason, rest.message);
     Ok(match rest.state.as_str() {
@@ -258,13 +270,13 @@ async fn judge(story: &Story, rest: &Rest, reached: bool) -> anyhow::Result<Cell
 }
 
 /// The fault of one case, set before anything runs.
-enum Harm {
+pub(super) enum Harm {
     Api(Trap),
     Vendor(u64),
 }
 
 impl Harm {
-    fn arm(story: &Story, effect: &Effect, variant: Variant) -> Harm {
+    pub(super) fn arm(story: &Story, effect: &Effect, variant: Variant) -> Harm {
         let Some((method, path)) = &effect.vendor else {
             return Harm::Api(story.proxy.arm(&effect.label, effect.nth, variant.at_api()));
         };
@@ -273,12 +285,21 @@ impl Harm {
         Harm::Vendor(story.world.vcenter.faults().add(rule.skipping(skip).times(1)))
     }
 
-    async fn hit(&self, story: &Story) {
+    pub(super) async fn hit(&self, story: &Story) {
         match self {
             Harm::Api(trap) => trap.hit().await,
             // The rule stays for as long as the story: this cannot fail.
             Harm::Vendor(rule) => story.world.vcenter.faults().wait_until_hit(*rule).await.unwrap(),
         }
+    }
+
+    /// What is held goes on.
+    pub(super) fn go_on(&self, story: &Story) -> anyhow::Result<()> {
+        match self {
+            Harm::Api(trap) => trap.release(Release::Forward),
+            Harm::Vendor(rule) => story.world.vcenter.faults().release(*rule, faults::Release::Continue)?,
+        }
+        Ok(())
     }
 
     /// "Die after the reply": it is delivered, and nothing that the process does next gets anywhere. The rule that holds its calls to
@@ -290,10 +311,7 @@ impl Harm {
         let vendor = story.world.vcenter.faults();
         let dead_end = vendor.add(Rule::new(Action::Hang { when: When::Before }));
         story.proxy.freeze();
-        match self {
-            Harm::Api(trap) => trap.release(Release::Forward),
-            Harm::Vendor(rule) => vendor.release(*rule, faults::Release::Continue)?,
-        }
+        self.go_on(story)?;
         tokio::time::sleep(DELIVERY).await;
         Ok(Some(dead_end))
     }
@@ -330,15 +348,9 @@ impl Harm {
 
 /// Which cases are run: everything, or the effects around the start.
 fn cases(effects: &[Effect], all: bool) -> Vec<(Effect, Variant)> {
-    let heart = |label: &str| {
-        matches!(
-            label,
-            "PATCH Connection reserve" | "POST receipt" | "vendor POST upgradeMultiple" | "PATCH receipt answer" | "PATCH receipt end"
-        )
-    };
     let chosen = |effect: &Effect, variant: Variant| {
         let ends = effect.label == "PATCH receipt end";
-        all || heart(&effect.label) && effect.nth == 1 && (variant.dies() || !ends)
+        all || effect.heart() && (variant.dies() || !ends)
     };
     let every = effects.iter().flat_map(|e| VARIANTS.iter().map(move |(v, _)| (e.clone(), *v)));
     every.filter(|(e, v)| e.takes(*v) && chosen(e, *v)).collect()

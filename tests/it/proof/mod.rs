@@ -14,6 +14,7 @@ mod effects;
 mod matrix;
 mod neighbours;
 mod oracle;
+mod pauses;
 mod proxy;
 mod replies;
 mod scenarios;

@@ -101,8 +101,13 @@ impl Story {
     /// One more operator behind another proxy.
     pub async fn operator_behind(&self, proxy: &Proxy) -> anyhow::Result<Operator> {
         let number = self.leases.fetch_add(1, Ordering::Relaxed);
-        let lease = format!("windlass-{}-{number}", self.world.namespace);
-        self.world.operator_as(&lease, Some(&proxy.url())).await
+        self.operator_on(&format!("windlass-{}-{number}", self.world.namespace), proxy)
+            .await
+    }
+
+    /// One more operator behind a proxy, with this lease.
+    pub async fn operator_on(&self, lease: &str, proxy: &Proxy) -> anyhow::Result<Operator> {
+        self.world.operator_as(lease, Some(&proxy.url())).await
     }
 
     /// Makes the Secret, the Connection `vc` and a batch `b` of all clusters.

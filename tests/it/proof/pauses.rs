@@ -1,0 +1,203 @@
+//! A leader that stands still at a step of an upgrade, for longer than the grace period, and then goes on where it stood.
+//!
+//! Each effect of a clean run is a step, and each has two places to stand: with its request not carried out yet, and with its answer not
+//! read yet. The process is really stopped. Another one takes over meanwhile: with a lease of its own, so that both believe that they
+//! lead, or by the lease that the stopped one let run out. It brings the upgrade to its end. Then the first goes on.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::large;
+use super::matrix::Cell;
+use super::matrix::Effect;
+use super::matrix::Harm;
+use super::matrix::Variant;
+use super::matrix::clean_run;
+use super::matrix::judge;
+use super::proxy::Proxy;
+use super::show;
+use super::story::Story;
+use super::story::signal;
+
+/// Stories at once.
+const AT_ONCE: usize = 8;
+
+/// The least that a pause lasts: longer than the grace period of [`Story`]'s operators. In production that is 15 minutes.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// An effect that has not come by then does not come in that run.
+const REACHED: Duration = Duration::from_secs(30);
+
+/// The process that goes on has come to something new by then: it decides again at least every 1.5 s.
+const AWAKE: Duration = Duration::from_secs(20);
+
+/// Where a process stands still, and who takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pause {
+    /// The answer is there and was not read; else the request was sent and not carried out.
+    answered: bool,
+    /// Both processes use one lease.
+    one_lease: bool,
+}
+
+const PAUSES: [(Pause, &str); 4] = [
+    (
+        Pause {
+            answered: false,
+            one_lease: false,
+        },
+        "asks",
+    ),
+    (
+        Pause {
+            answered: true,
+            one_lease: false,
+        },
+        "is answered",
+    ),
+    (
+        Pause {
+            answered: false,
+            one_lease: true,
+        },
+        "asks, 1 lease",
+    ),
+    (
+        Pause {
+            answered: true,
+            one_lease: true,
+        },
+        "is answered, 1 lease",
+    ),
+];
+
+impl Pause {
+    /// A vendor that comes to a request only after the grace period is outside of what can be promised (`docs/proof.md`, "What is
+    /// assumed"): it is let go on while its sender stands still.
+    fn carried_out_meanwhile(self, effect: &Effect) -> bool {
+        self.answered || effect.vendor.is_some()
+    }
+}
+
+async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
+    let mut story = Story::new("pauses", 1).await?;
+    if pause.one_lease {
+        for (name, ms) in [("leaseDuration", 2500), ("leaseRenewDeadline", 1500), ("leaseRetry", 400)] {
+            story.world.timing[name] = json!(ms);
+        }
+    }
+    let lease = format!("windlass-{}", story.world.namespace);
+    let hold = if pause.answered {
+        Variant::DieCommitted
+    } else {
+        Variant::DieBefore
+    };
+    let harm = Harm::arm(&story, effect, hold);
+    let sleeper = story.operator_on(&lease, &story.proxy).await?;
+    story.apply(1).await?;
+    let reached = tokio::select! {
+        reached = tokio::time::timeout(REACHED, harm.hit(&story)) => reached.is_ok(),
+        rest = story.rest("b") => rest.is_err(),
+    };
+    if !reached {
+        let cell = judge(&story, &story.rest("b").await?, false).await?;
+        sleeper.kill9().await?;
+        return Ok(cell);
+    }
+    signal(&sleeper, "STOP").await?;
+    let stopped = Instant::now();
+    if pause.carried_out_meanwhile(effect) {
+        harm.go_on(&story)?;
+    }
+    let direct = Proxy::start(story.world.plane).await?;
+    let waking = if pause.one_lease {
+        story.operator_on(&lease, &direct).await?
+    } else {
+        story.operator_behind(&direct).await?
+    };
+    let finished = judge(&story, &story.rest("b").await?, true).await?;
+    tokio::time::sleep_until(stopped + PAUSE).await;
+    let before = story.proxy.effects().len();
+    signal(&sleeper, "CONT").await?;
+    if !pause.carried_out_meanwhile(effect) {
+        harm.go_on(&story)?;
+    }
+    // It goes on leading, or finds that it does not lead any more and ends.
+    let awake = async {
+        while story.proxy.effects().len() < before + 2 && sleeper.runs() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let awoke = tokio::time::timeout(AWAKE, awake).await;
+    anyhow::ensure!(awoke.is_ok(), "{}", story.told("the stopped process never went on"));
+    let after = judge(&story, &story.rest("b").await?, true).await?;
+    sleeper.kill9().await?;
+    waking.kill9().await?;
+    Ok(if finished == Cell::Ok { after } else { finished })
+}
+
+fn cases(effects: &[Effect]) -> Vec<(Effect, Pause)> {
+    let every = effects.iter().flat_map(|e| PAUSES.iter().map(move |(p, _)| (e.clone(), *p)));
+    // With one lease, a pause before the request differs little from one before the answer: the lease is lost all the same.
+    every
+        .filter(|(e, p)| large() || e.heart() && (p.answered || !p.one_lease))
+        .collect()
+}
+
+type Cells = BTreeMap<(Effect, Pause), Cell>;
+
+fn table(effects: &[Effect], cells: &Cells) -> String {
+    let mut text = format!("\n{:<30}", "stopped while it");
+    for (_, name) in PAUSES {
+        let _ = write!(text, " {name:<20}");
+    }
+    for effect in effects.iter().filter(|e| cells.keys().any(|(of, _)| of == *e)) {
+        let _ = write!(text, "\n{:<30}", effect.name());
+        for (pause, _) in PAUSES {
+            let word = cells.get(&(effect.clone(), pause)).map_or("", Cell::word);
+            let _ = write!(text, " {word:<20}");
+        }
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice() -> anyhow::Result<()> {
+    let began = Instant::now();
+    let effects = clean_run().await?;
+    let cells: Cells = stream::iter(cases(&effects))
+        .map(|(effect, pause)| async move {
+            let cell = case(&effect, pause).await;
+            let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
+            ((effect, pause), cell)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    show(&table(&effects, &cells));
+    let of = |test: &dyn Fn(&Cell) -> bool| cells.values().filter(|c| test(c)).count();
+    show(&format!(
+        "pauses tried {}, not reached {}, went well {}; {} s",
+        cells.len(),
+        of(&|c| *c == Cell::NotReached),
+        of(&|c| *c == Cell::Ok),
+        began.elapsed().as_secs()
+    ));
+    let bad: Vec<String> = cells
+        .iter()
+        .filter(|(_, c)| !matches!(c, Cell::Ok | Cell::NotReached))
+        .map(|((e, p), c)| format!("{} / {p:?}: {c:?}", e.name()))
+        .collect();
+    assert!(bad.is_empty(), "{}", bad.join("\n\n"));
+    assert!(
+        of(&|c| *c == Cell::Ok) * 10 >= cells.len() * 8,
+        "too few steps were reached: {cells:?}"
+    );
+    Ok(())
+}
