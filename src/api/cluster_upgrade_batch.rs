@@ -12,6 +12,7 @@ use super::common::CLUSTER_PATTERN;
 use super::common::CanonicalDuration;
 use super::common::Condition;
 use super::common::ConnectionRef;
+use super::common::PastRun;
 use super::common::RUN_KEY_PATTERN;
 use super::common::TargetStatus;
 use super::common::VERSION_PATTERN;
@@ -196,6 +197,10 @@ pub struct ClusterUpgradeBatchStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,
+
+    /// Runs that ended before those shown above, newest first, at most five. All of them are in the receipts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PastRun>,
 
     /// Ready is True once every cluster is at its version. Reconciling is True while something is still to come, Stalled when only a
     /// person can go on; both are absent otherwise.

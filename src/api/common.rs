@@ -178,6 +178,33 @@ pub struct TargetStatus {
     pub removed: bool,
 }
 
+/// A run that ended before the one shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PastRun {
+    /// Target of the run, such as domain-c8.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub target: String,
+    /// Version that was asked for.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub version: String,
+    /// The runKey it was asked for with.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub run_key: String,
+    /// What it came to: SUCCESS, FAILED, REJECTED or CANCELLED. An open set.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub state: String,
+    /// When it was sent; absent if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// Name of its UpgradeReceipt.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub receipt: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,10 @@ use crate::vendor::http::Fence;
 #[cfg(debug_assertions)]
 const TEST_TIMING: &str = "WINDLASS_TEST_TIMING";
 
+/// Where a debug build finds how many milliseconds its wall clock is to be off by.
+#[cfg(debug_assertions)]
+const TEST_CLOCK: &str = "WINDLASS_TEST_CLOCK";
+
 /// Options of `windlass run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -65,7 +69,7 @@ pub struct RunArgs {
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let clock = Clock::system();
+    let clock = clock();
     telemetry::init(&args.log_level, args.log_format, clock.clone())?;
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         anyhow::bail!("another TLS provider was installed first");
@@ -114,6 +118,15 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// The system's clock; in a debug build, one that is off by what the file named in the environment says.
+fn clock() -> Clock {
+    #[cfg(debug_assertions)]
+    if let Some(file) = std::env::var_os(TEST_CLOCK) {
+        return Clock::off_by_file(file.into());
+    }
+    Clock::system()
 }
 
 /// The durations of production; a debug build takes others from its environment and says so.

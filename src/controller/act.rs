@@ -12,10 +12,12 @@ use super::clients::Client;
 use super::context::Context;
 use super::context::Preparing;
 use super::gather;
+use super::permit::AsOf;
 use super::permit::Live;
 use super::permit::Order;
 use super::permit::Plan;
 use super::permit::Refused;
+use super::permit::Schedules;
 use super::permit::StartPermit;
 use super::permit::said;
 use super::receipts;
@@ -31,7 +33,6 @@ use crate::upgrade::facts::Refusal;
 use crate::upgrade::ledger::Damaged;
 use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::Receipt;
-use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::vendor::Ready;
 use crate::vendor::error::VendorError;
@@ -65,7 +66,7 @@ impl NotBegun {
         match self {
             NotBegun::Prepare(_) | NotBegun::Gather(_) | NotBegun::Api(_) => true,
             NotBegun::Refused(refused) => {
-                matches!(refused, Refused::ClockSkew(_) | Refused::Api(_) | Refused::TooLate)
+                matches!(refused, Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::Api(_) | Refused::TooLate(_))
             }
             NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
         }
@@ -78,8 +79,8 @@ pub struct Begun {
     pub who: Who,
     /// What was decided.
     pub effect: Effect,
-    /// The client of its Connection.
-    pub client: Arc<Client>,
+    /// The client of its Connection; `None` where there is none, for what [needs no vendor](Effect::needs_vendor).
+    pub client: Option<Arc<Client>>,
     /// The resource's one place; freed once the receipt is written.
     pub preparing: Preparing,
 }
@@ -88,7 +89,7 @@ pub struct Begun {
 pub fn begin(context: &Arc<Context>, begun: Begun) {
     let context = Arc::clone(context);
     let tasks = context.tasks.clone();
-    let using = begun.client.using();
+    let using = begun.client.as_ref().map(|client| client.using());
     tasks.spawn(async move {
         let _using = using;
         let Begun {
@@ -97,7 +98,11 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
             client,
             preparing,
         } = begun;
-        match permit(&context, &who, &effect, &client).await {
+        let begun = match &client {
+            Some(client) if effect.needs_vendor() => permit(&context, &who, &effect, client).await,
+            _ => note(&context, &who, &effect).await.map(|()| None),
+        };
+        match begun {
             Ok(None) => preparing.done(),
             Ok(Some((ready, permit))) => {
                 preparing.done();
@@ -136,11 +141,9 @@ async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) 
     })?;
     context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let confirmed = confirm(context, who, effect, ready.sight()).await?;
+    let confirmed = confirm(context, who, effect, ready.sight().into()).await?;
     if matches!(effect.what, What::Note(_)) {
-        let receipt = context.permits.note(&confirmed.plan).await?;
-        context.ledgers.learn(&receipt);
-        tracing::info!(namespace = %who.namespace, name = %who.name, receipt = %receipt.name_any(), note = ?effect.what, "noted");
+        append_note(context, who, &confirmed.plan).await?;
         return Ok(None);
     }
     let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
@@ -152,6 +155,23 @@ async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) 
         "permit issued"
     );
     Ok(Some((ready, permit)))
+}
+
+/// A note that rests on nothing that the vendor shows: the clock and the ledger say it all.
+async fn note(context: &Context, who: &Who, effect: &Effect) -> Result<(), NotBegun> {
+    let now = AsOf {
+        mono: context.clock.mono(),
+        wall: context.clock.wall(),
+    };
+    let confirmed = confirm(context, who, effect, now).await?;
+    append_note(context, who, &confirmed.plan).await
+}
+
+async fn append_note(context: &Context, who: &Who, plan: &Plan) -> Result<(), NotBegun> {
+    let receipt = context.permits.note(plan).await?;
+    context.ledgers.learn(&receipt);
+    tracing::info!(namespace = %who.namespace, name = %who.name, receipt = %receipt.name_any(), note = ?plan.effect.what, "noted");
+    Ok(())
 }
 
 /// Steps 6 and 7. From here on nothing may be lost: what was sent is recorded, what was not is withdrawn.
@@ -173,7 +193,7 @@ struct Confirmed {
 
 /// Step 3: the resource, its Connection and the ledger's last receipt, read live, and the same pure decision again. Only the same
 /// answer goes on.
-async fn confirm(context: &Context, who: &Who, effect: &Effect, sight: &Sight) -> Result<Confirmed, NotBegun> {
+async fn confirm(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> Result<Confirmed, NotBegun> {
     let batches: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &who.namespace);
     let connections: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
     let batch = Live::get(&batches, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
@@ -196,6 +216,8 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, sight: &Sight) -
         .effect
         .filter(|e| e.same_as(effect))
         .ok_or(NotBegun::DecidedOtherwise)?;
+    // Where a schedule cannot be read, nothing was decided to start.
+    let (own, theirs) = (facts.schedule.unwrap_or_default(), facts.connection.schedule.unwrap_or_default());
     let order = Order {
         version: again.run.version.clone(),
         ignore_precheck_warnings: again.options.ignore_precheck_warnings,
@@ -203,7 +225,8 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, sight: &Sight) -
     let plan = Plan {
         request: describe_request(&effect.key, &order),
         order,
-        sight: sight.clone(),
+        as_of,
+        schedules: Schedules { own, connection: theirs },
         connection: name.clone(),
         requested_by: requested_by(batch),
         effect: again,

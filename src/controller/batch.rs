@@ -9,8 +9,10 @@ use kube::runtime::controller::Action;
 
 use super::act;
 use super::clients::Client;
+use super::connection::wake_first;
 use super::context::Context;
 use super::gather;
+use super::line::Place;
 use super::permit::Refused;
 use super::report;
 use super::sights;
@@ -73,6 +75,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     // decide (pure)
     let decision = decide(&facts);
     follow(&context, &facts, &decision);
+    line_up(&context, &who, batch, connection.as_deref(), &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
     if !decision.writes.is_empty() {
         for (basis, fact) in concluded(&facts, &decision) {
@@ -82,13 +85,26 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     }
     // act and look (tasks of their own, which wake us)
     let client = connection.as_deref().and_then(|c| context.clients.of(c).ok());
+    begin(&context, &who, batch, &decision, client.as_ref());
     if let Some(client) = &client {
-        begin(&context, &who, batch, &decision, client);
         look(client, &who, &decision);
     }
     // report (client)
     report::report(&context, batch, &decision).await.map_err(Error::Status)?;
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.
+fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, connection: Option<&Connection>, decision: &Decision) {
+    let through = Who::connection(&who.namespace, &batch.spec.connection_ref.name);
+    let place = decision.in_line.map(|from| Place {
+        connection: through.clone(),
+        created: gather::created(batch),
+        from,
+    });
+    if let (true, Some(connection)) = (context.line.take(who, place), connection) {
+        wake_first(context, &through, connection);
+    }
 }
 
 /// What is to be written, and the receipt that it was concluded from.
@@ -115,8 +131,10 @@ fn follow(context: &Context, facts: &Facts, decision: &Decision) {
     }
 }
 
-fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision, client: &Arc<Client>) {
-    let Some(effect) = &decision.effect else { return };
+fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision, client: Option<&Arc<Client>>) {
+    let Some(effect) = decision.effect.as_ref().filter(|e| client.is_some() || !e.needs_vendor()) else {
+        return;
+    };
     let Some(preparing) = context.starting.begin(&batch.uid().unwrap_or_default(), &effect.key) else {
         return;
     };
@@ -125,7 +143,7 @@ fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decisio
         act::Begun {
             who: who.clone(),
             effect: effect.clone(),
-            client: Arc::clone(client),
+            client: client.cloned(),
             preparing,
         },
     );

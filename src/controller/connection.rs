@@ -131,6 +131,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
         connection.uid().unwrap_or_default(),
         connection.metadata.generation.unwrap_or_default(),
     );
+    wake_first(&context, &who, connection);
     let last = context.probes.last(&who, &of);
     let due = last.as_ref().is_none_or(|probed| due(&context, connection, probed));
     if due {
@@ -147,6 +148,14 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
     }
     let left = interval(&context.timing, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
     Ok(Action::requeue(left.max(Duration::from_millis(10))))
+}
+
+/// A slot may be free: those who are next in line look. Nobody else does; hundreds may wait.
+pub fn wake_first(context: &Context, who: &Who, connection: &Connection) {
+    let many = connection.spec.max_concurrent_upgrades();
+    for first in context.line.first(who, many, context.clock.wall()) {
+        context.wakes.wake(&first);
+    }
 }
 
 /// A probe is due at its interval, or when a call through this Connection went wrong since.
@@ -194,7 +203,7 @@ fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who:
 
 async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<bool, Error> {
     let old = connection.status.clone().unwrap_or_default();
-    let in_flight = context.ledgers.open_through(&who.namespace, &who.name);
+    let in_flight = context.ledgers.open_through(&who.namespace, &who.name).len();
     let new = status(context, connection, &old, found, in_flight);
     let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::clients::Clients;
 use super::connection::Probes;
 use super::ledgers::Ledgers;
+use super::line::Line;
 use super::permit::Permits;
 use super::sights::Sights;
 use super::wakes::Wakes;
@@ -48,6 +49,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Receipts, cached.
     pub ledgers: Arc<Ledgers>,
+    /// Who waits for a slot of a Connection.
+    pub line: Line,
     /// Sights, shared.
     pub sights: Arc<Sights>,
     /// Wakes.

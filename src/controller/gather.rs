@@ -2,6 +2,7 @@
 //!
 //! Reads caches and memory only, and decides nothing. [`confirm`](super::confirm) uses it again with objects that were read live.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::Context;
+use super::wakes::Who;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
@@ -87,7 +89,8 @@ pub fn gather(
             soak: span("strategy.soak", strategy.soak.as_ref(), Duration::ZERO)?,
         },
         timeout: span("timeout", spec.timeout.as_ref(), CLUSTER_TIMEOUT)?,
-        connection: connection_facts(&spec.connection_ref.name, connection),
+        schedule: schedule(spec.schedule.as_ref()),
+        connection: connection_facts(context, batch, connection),
         targets: Vec::new(),
         starting,
         last_refusal: context.starting.refusal(&subject.uid),
@@ -103,15 +106,32 @@ fn span(field: &'static str, written: Option<&CanonicalDuration>, default: Durat
     })
 }
 
-fn connection_facts(name: &str, connection: Option<&Connection>) -> ConnectionFacts {
+/// When a resource was created: the oldest goes first. One without a time is not on the API server yet.
+pub fn created(object: &impl ResourceExt) -> Timestamp {
+    object.creation_timestamp().map_or(Timestamp::MAX, |t| t.0)
+}
+
+fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: Option<&Connection>) -> ConnectionFacts {
+    let name = &batch.spec.connection_ref.name;
     let Some(connection) = connection else {
         return ConnectionFacts {
-            name: name.to_owned(),
+            name: name.clone(),
             usable: Usable::Missing,
             suspend: false,
             hold: None,
+            schedule: Ok(Schedule::default()),
             reservations: Vec::new(),
+            limit: 0,
+            open: BTreeSet::new(),
+            ahead: 0,
         };
+    };
+    let namespace = batch.namespace().unwrap_or_default();
+    let (who, through) = (Who::batch(&namespace, &batch.name_any()), Who::connection(&namespace, name));
+    let authority = Authority::from_url(&connection.spec.url).ok();
+    let written = |target: &str, seq: u32| {
+        let key = authority.as_ref().map(|a| TargetKey::cluster(a.clone(), target));
+        key.is_some_and(|key| context.ledgers.written(&key, seq))
     };
     let status = connection.status.clone().unwrap_or_default();
     let current = |g: Option<i64>| g.is_some() && g == connection.metadata.generation;
@@ -125,7 +145,7 @@ fn connection_facts(name: &str, connection: Option<&Connection>) -> ConnectionFa
         None => Usable::Unprobed,
     };
     ConnectionFacts {
-        name: name.to_owned(),
+        name: name.clone(),
         usable,
         suspend: connection.spec.suspend.unwrap_or(false),
         hold: connection.annotations().get(HOLD_ANNOTATION).cloned(),
@@ -135,11 +155,16 @@ fn connection_facts(name: &str, connection: Option<&Connection>) -> ConnectionFa
             .map(|r| Reservation {
                 target: r.target.clone(),
                 seq: u32::try_from(r.seq).unwrap_or(0),
+                written: written(&r.target, u32::try_from(r.seq).unwrap_or(0)),
                 // One without a time was not written by us: it holds its slot until somebody writes a time or takes it away.
                 at: r.at.unwrap_or(Timestamp::MAX),
                 by: r.by.clone(),
             })
             .collect(),
+        schedule: schedule(connection.spec.schedule.as_ref()),
+        limit: connection.spec.max_concurrent_upgrades(),
+        open: context.ledgers.open_through(&namespace, name),
+        ahead: context.line.ahead(&who, &through, created(batch), context.clock.wall()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! One task feeds it from a watch. Whoever gathers facts says which targets it cares for, and is woken when a receipt of one changes.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -244,11 +245,19 @@ impl Ledgers {
         keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
     }
 
-    /// How many open receipts were written through a Connection.
-    pub fn open_through(&self, namespace: &str, connection: &str) -> usize {
+    /// Objects of the targets whose open receipts were written through a Connection.
+    pub fn open_through(&self, namespace: &str, connection: &str) -> BTreeSet<String> {
         let inner = self.inner();
         let open = inner.open.values();
-        open.filter(|r| r.run.namespace == namespace && r.connection == connection).count()
+        let through = open.filter(|r| r.run.namespace == namespace && r.connection == connection);
+        through.filter_map(|r| TargetKey::parse(&r.target)).map(|key| key.object).collect()
+    }
+
+    /// The receipt with this sequence is in a target's ledger, as cached.
+    pub fn written(&self, key: &TargetKey, seq: u32) -> bool {
+        let inner = self.inner();
+        let name = key.receipt_name(seq);
+        inner.by_hash.get(&key.hash()).is_some_and(|of_target| of_target.contains_key(&name))
     }
 
     /// Open receipts that a resource asked for.

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod context;
 pub mod gather;
 pub mod ledgers;
+pub mod line;
 pub mod patch;
 pub mod permit;
 pub mod receipts;

@@ -24,9 +24,11 @@ use crate::api::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
 use crate::api::cluster_upgrade_batch::Counts;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
+use crate::api::common::PastRun;
 use crate::api::common::TargetStatus;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Row;
+use crate::upgrade::history::Past;
 use crate::upgrade::reason::State;
 
 /// Longest note of an Event that the API server takes is 1 KiB.
@@ -108,6 +110,7 @@ pub fn status(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decis
                 until: b.until.map(to_second),
             })
             .collect(),
+        history: decision.history.iter().map(past).collect(),
         conditions: conditions(generation, old, decision, now),
         targets: rows,
     }
@@ -131,6 +134,18 @@ fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
         receipt: row.receipt.clone(),
         job: row.job.clone(),
         removed: row.removed,
+    }
+}
+
+fn past(past: &Past) -> PastRun {
+    PastRun {
+        target: past.target.clone(),
+        version: past.version.clone(),
+        run_key: past.run_key.clone(),
+        state: past.state.word().to_owned(),
+        started_at: past.started_at,
+        completed_at: past.completed_at,
+        receipt: past.receipt.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ use super::context::Context;
 use super::context::Scope;
 use super::context::Starting;
 use super::ledgers::Ledgers;
+use super::line::Line;
 use super::permit::Permits;
 use super::sights::Sights;
 use super::streams;
@@ -253,6 +254,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         leadership: held.leadership(),
         metrics: parts.metrics,
         ledgers: parts.ledgers,
+        line: Line::default(),
         sights,
         wakes: parts.wakes,
         probes: Probes::default(),

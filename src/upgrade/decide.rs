@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::decision::Blocker;
 use super::decision::Decision;
 use super::decision::Effect;
@@ -12,6 +14,7 @@ use super::decision::Look;
 use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
+use super::history::history;
 use super::reason::Reason;
 use super::rollout::Rollout;
 use super::rollout::roll;
@@ -19,6 +22,8 @@ use super::row::Judged;
 use super::row::Place;
 use super::row::judge;
 use super::summary::summarise;
+use super::when::When;
+use super::when::when;
 
 /// What is to be done about one upgrade resource.
 pub fn decide(facts: &Facts) -> Decision {
@@ -28,16 +33,20 @@ pub fn decide(facts: &Facts) -> Decision {
         left.targets.retain(|t| !gone(t));
         return decide(&left);
     }
-    let judged: Vec<Judged> = facts.targets.iter().map(|t| judge(facts, t)).collect();
-    let rollout = roll(facts, &judged);
+    let when = when(facts);
+    let judged: Vec<Judged> = facts.targets.iter().map(|t| judge(facts, &when, t)).collect();
+    let rollout = roll(facts, &when, &judged);
     let looks = looks(facts, &judged);
     let effect = effect(facts, &judged, &rollout);
     let blockers = blockers(&judged, &rollout);
-    let summary = summarise(facts, &judged, &rollout, &blockers);
-    let wake = wake(facts, &judged, &blockers);
+    let next = next_action(facts, &when, &rollout, &blockers);
+    let summary = summarise(&judged, &rollout, &blockers, next);
+    let wake = wake(facts, &judged, &blockers, next);
     Decision {
         summary,
         blockers,
+        history: history(facts, &judged),
+        in_line: rollout.in_line,
         writes: judged.iter().flat_map(|j| j.writes.clone()).collect(),
         effect,
         looks,
@@ -54,19 +63,22 @@ fn runs_for(facts: &Facts, target: &TargetFacts) -> bool {
     }
 }
 
-/// One receipt at a time, notes first: they need no slot. Nothing while this process still prepares another, and nothing through a
-/// Connection that cannot be used.
+/// One receipt at a time, notes first: they need no slot. Nothing while this process still prepares another, and nothing that needs the
+/// vendor through a Connection that cannot be used.
 fn effect(facts: &Facts, judged: &[Judged], rollout: &Rollout) -> Option<Effect> {
-    if facts.deleting || facts.starting.is_some() || facts.connection.usable != Usable::Yes {
+    if facts.deleting || facts.starting.is_some() {
         return None;
     }
+    let usable = facts.connection.usable == Usable::Yes;
     let note = judged.iter().find_map(|j| match &j.place {
-        Place::Note(effect) if facts.resting(&effect.key).is_none() => Some(effect.clone()),
+        Place::Note(effect) if facts.resting(&effect.key).is_none() && (usable || !effect.needs_vendor()) => Some(effect.clone()),
         _ => None,
     });
     note.or_else(|| rollout.start.clone())
 }
 
+/// First what stops everything; then, of what single targets wait for and what the next start waits for, what somebody can do
+/// something about. What is only being looked at comes last: it passes.
 fn blockers(judged: &[Judged], rollout: &Rollout) -> Vec<Blocker> {
     let own = judged.iter().filter_map(|j| match &j.place {
         Place::Blocked(blocker) => Some(Blocker {
@@ -75,7 +87,22 @@ fn blockers(judged: &[Judged], rollout: &Rollout) -> Vec<Blocker> {
         }),
         _ => None,
     });
-    rollout.blockers.iter().cloned().chain(own).collect()
+    let (passing, own): (Vec<Blocker>, Vec<Blocker>) = own.partition(|b| b.reason == Reason::Evaluating);
+    let waits = rollout.waits.clone();
+    let (first, second) = if rollout.ready { (waits, own) } else { (own, waits) };
+    rollout.gates.iter().cloned().chain(first).chain(second).chain(passing).collect()
+}
+
+/// When something happens that depends on time alone. Nothing does while somebody has to lift something.
+fn next_action(facts: &Facts, when: &When, rollout: &Rollout, blockers: &[Blocker]) -> Option<Timestamp> {
+    if !rollout.gates.is_empty() {
+        return None;
+    }
+    let waits_for_time = matches!(when, When::Closed { .. }) && !rollout.waits.is_empty();
+    if waits_for_time {
+        return when.from(facts.wall);
+    }
+    blockers.iter().filter_map(|b| b.until).filter(|until| *until > facts.wall).min()
 }
 
 /// How old a target's newest sight may become; `None` where nothing more is to be seen.
@@ -128,7 +155,7 @@ fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
     .collect()
 }
 
-fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Duration> {
+fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker], next: Option<Timestamp>) -> Option<Duration> {
     if facts.targets.iter().zip(judged).all(|(t, j)| patience(facts, t, j).is_none()) {
         return None;
     }
@@ -138,7 +165,7 @@ fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker]) -> Option<Durati
         .zip(judged)
         .filter_map(|(t, j)| due(facts, t, j))
         .filter(|d| !d.is_zero());
-    let untils = blockers.iter().filter_map(|b| b.until).map(|until| {
+    let untils = blockers.iter().filter_map(|b| b.until).chain(next).map(|until| {
         let left = Duration::try_from(until.duration_since(facts.wall)).unwrap_or(Duration::ZERO);
         left + Duration::from_millis(1)
     });

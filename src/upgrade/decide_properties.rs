@@ -126,6 +126,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                         } else {
                             "other/ClusterUpgradeBatch/x".to_owned()
                         },
+                        written: false,
                     })
                     .collect();
             })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::Options;
+use super::history::Past;
 use super::reason::Reason;
 use super::reason::State;
 use super::receipt::EndKind;
@@ -22,6 +23,10 @@ pub struct Decision {
     pub rows: Vec<Row>,
     /// Everything that keeps something from starting, first things first.
     pub blockers: Vec<Blocker>,
+    /// Runs that ended before those that the rows show, newest first.
+    pub history: Vec<Past>,
+    /// From when on it would start something if its Connection has a slot for it; `None` while anything but time and those slots stops it.
+    pub in_line: Option<Timestamp>,
     /// Facts to write into receipts: conclusions from evidence.
     pub writes: Vec<LedgerWrite>,
     /// At most one receipt to append, as a permit or as a note.
@@ -146,6 +151,8 @@ pub struct Effect {
     pub before: Looks,
     /// A start, or a note that never is a permit.
     pub what: What,
+    /// For a start: the first moment at which the schedules do not allow it any more. Not part of what is compared.
+    pub closes: Option<Timestamp>,
 }
 
 /// Whether a receipt is a permit or a note.
@@ -158,6 +165,11 @@ pub enum What {
 }
 
 impl Effect {
+    /// It rests on what the vendor shows. That it is too late rests on the clock alone.
+    pub fn needs_vendor(&self) -> bool {
+        self.what != What::Note(Note::NotStartedInTime)
+    }
+
     /// The same answer to other facts. What the target looks like may differ in what is not compared; the *fresh* look is recorded.
     pub fn same_as(&self, other: &Effect) -> bool {
         self.key == other.key && self.seq == other.seq && self.run == other.run && self.options == other.options && self.what == other.what

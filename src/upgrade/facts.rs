@@ -1,5 +1,6 @@
 //! Everything that a decision may rest on, as plain data. The controller's gather step fills it; [`decide`](super::decide) reads it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use super::ledger::Wanted;
 use super::memory::Seen;
 use super::receipt::Receipt;
 use super::receipt::Run;
+use super::schedule::InvalidSchedule;
+use super::schedule::Schedule;
 use super::sight::Sight;
 use super::target::TargetKey;
 use super::timing::Mono;
@@ -34,6 +37,8 @@ pub struct Facts {
     pub suspend: bool,
     /// The hold annotation's text.
     pub hold: Option<String>,
+    /// `spec.schedule`.
+    pub schedule: Result<Schedule, InvalidSchedule>,
     /// How many at once, how many failures, how long to wait after canaries.
     pub strategy: Strategy,
     /// How long an accepted run may take.
@@ -99,7 +104,7 @@ pub struct Strategy {
 }
 
 /// What is known of the Connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionFacts {
     /// Its name.
     pub name: String,
@@ -109,8 +114,16 @@ pub struct ConnectionFacts {
     pub suspend: bool,
     /// Its hold annotation's text.
     pub hold: Option<String>,
-    /// Slots taken by starts under way.
+    /// `spec.schedule` of the Connection.
+    pub schedule: Result<Schedule, InvalidSchedule>,
+    /// Slots taken by starts under way, of whatever resource.
     pub reservations: Vec<Reservation>,
+    /// How many upgrades may be under way through it, of all its resources together.
+    pub limit: usize,
+    /// Objects of the targets whose open receipts were written through it, of whatever resource.
+    pub open: BTreeSet<String>,
+    /// Resources older than this one that would start something through it if there is a slot.
+    pub ahead: usize,
 }
 
 /// Whether a Connection can be used.
@@ -149,6 +162,8 @@ pub struct Reservation {
     pub at: Timestamp,
     /// `namespace/Kind/name`.
     pub by: String,
+    /// The receipt that it was taken for is there.
+    pub written: bool,
 }
 
 /// The facts about one target.

@@ -384,6 +384,11 @@ impl Receipt {
         accepted || self.adopted.is_some()
     }
 
+    /// When it was sent, or begun by somebody else, where it is known that the vendor took it.
+    pub fn began(&self) -> Option<Timestamp> {
+        (self.taken() || self.note == Some(Note::Adopted)).then_some(self.created)
+    }
+
     /// Without an end, and not ended by nature.
     pub fn open(&self) -> bool {
         !matches!(self.standing(), Standing::Ended(_) | Standing::Noted(_))

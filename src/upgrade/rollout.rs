@@ -1,8 +1,6 @@
-//! Which of the targets that could be started is started now: suspend and hold, the Connection, canaries, soak, slots, failures.
+//! Which of the targets that could be started is started now: suspend and hold, the Connection, time, canaries, soak, slots, failures.
 //!
 //! Called by [`decide`](super::decide) with every target judged. At most one target starts per decision.
-
-use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -10,7 +8,6 @@ use jiff::Timestamp;
 use super::decision::Blocker;
 use super::decision::Effect;
 use super::facts::Facts;
-use super::facts::Reservation;
 use super::facts::TargetFacts;
 use super::facts::Usable;
 use super::reason::Reason;
@@ -18,21 +15,29 @@ use super::reason::State;
 use super::row::Judged;
 use super::row::Place;
 use super::row::short;
+use super::slots;
+use super::when::When;
 
 /// What the rollout allows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
     /// The one start that may go out.
     pub start: Option<Effect>,
-    /// Why candidates wait, first things first.
-    pub blockers: Vec<Blocker>,
+    /// What stops every start, and what somebody has to lift.
+    pub gates: Vec<Blocker>,
+    /// Why what could be started waits: for its time, its turn, a slot.
+    pub waits: Vec<Blocker>,
+    /// Something is ready to be started, or would be but for `gates` and `waits`.
+    pub ready: bool,
     /// More failures than allowed, or a canary that did not succeed.
     pub threshold: Option<String>,
+    /// From when on nothing but the Connection's slots keeps the next target from starting.
+    pub in_line: Option<Timestamp>,
 }
 
 /// Applies every rule that concerns more than one target. `judged` is in the order of `facts.targets`.
-pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
-    let mut blockers = gates(facts);
+pub fn roll(facts: &Facts, when: &When, judged: &[Judged]) -> Rollout {
+    let gates = gates(facts, when);
     let pairs: Vec<(&TargetFacts, &Judged)> = facts.targets.iter().zip(judged).collect();
     let candidates: Vec<(bool, &Effect)> = pairs
         .iter()
@@ -42,53 +47,68 @@ pub fn roll(facts: &Facts, judged: &[Judged]) -> Rollout {
         })
         .collect();
     let threshold = threshold(facts, &pairs);
-    let canaries = Canaries::of(&pairs);
     // Canaries first, each group in the order of the spec.
     let next = candidates.iter().find(|(canary, _)| *canary).or_else(|| candidates.first());
-    if let (Some((canary, effect)), None) = (next, &threshold) {
+    let next = next.filter(|_| threshold.is_none());
+    let mut turn = Vec::new();
+    let mut slot = None;
+    if let Some((canary, effect)) = next {
         if !canary {
-            blockers.extend(canaries.gate(facts));
+            turn.extend(Canaries::of(&pairs).gate(facts));
         }
-        blockers.extend(slots(facts, &pairs, effect));
+        turn.extend(slots::of_resource(facts, &pairs, effect));
+        turn.extend(rest(facts, effect).filter(|_| turn.is_empty()));
+        slot = slots::of_connection(facts, effect);
     }
-    let refusal = next.and_then(|(_, effect)| facts.resting(&effect.key));
-    if let (Some(refusal), true) = (refusal, blockers.is_empty() && threshold.is_none()) {
-        let message = format!("{} was not started: {}; trying again shortly", refusal.key.object, refusal.why);
-        blockers.push(Blocker {
-            reason: Reason::Evaluating,
-            message,
-            until: None,
-        });
-    }
-    let start = match next {
-        Some((_, effect)) if blockers.is_empty() && threshold.is_none() => Some((*effect).clone()),
-        _ => None,
+    let time = match when {
+        When::Closed { blockers, .. } => blockers.clone(),
+        _ => Vec::new(),
     };
-    let waits = candidates.len() > usize::from(start.is_some());
-    if start.is_some() || !waits && threshold.is_none() {
-        // Nothing waits for these. Suspend and hold are shown all the same: people look for them.
-        blockers.retain(|b| {
-            matches!(
-                b.reason,
-                Reason::Deleting
-                    | Reason::Suspended
-                    | Reason::Held
-                    | Reason::StartsDisabled
-                    | Reason::ConnectionNotReady
-                    | Reason::ConnectionTypeMismatch
-            )
-        });
+    let free = gates.is_empty() && turn.is_empty();
+    let in_line = next.filter(|_| free).and_then(|_| when.from(facts.wall));
+    let start = next.filter(|_| free && slot.is_none()).and_then(|(_, effect)| match when {
+        When::Open { until } => Some(Effect {
+            closes: Some(*until),
+            ..(*effect).clone()
+        }),
+        _ => None,
+    });
+    // Somebody waits for these; where nobody does, only the gates are shown: people look for them.
+    let left = judged.iter().any(|j| matches!(j.place, Place::Blocked(_)));
+    let mut waits = Vec::new();
+    if threshold.is_none() && (next.is_some() || left) {
+        waits.extend(time);
+    }
+    if start.is_none() {
+        waits.extend(turn);
+        waits.extend(slot);
     }
     Rollout {
         start,
-        blockers,
+        gates,
+        waits,
+        ready: next.is_some(),
         threshold,
+        in_line,
     }
 }
 
+/// The last try came to nothing a moment ago.
+fn rest(facts: &Facts, next: &Effect) -> Option<Blocker> {
+    let refusal = facts.resting(&next.key)?;
+    Some(Blocker {
+        reason: Reason::Evaluating,
+        message: format!("{} was not started: {}; trying again shortly", refusal.key.object, refusal.why),
+        until: None,
+    })
+}
+
 /// What stops every start of this resource.
-fn gates(facts: &Facts) -> Vec<Blocker> {
+fn gates(facts: &Facts, when: &When) -> Vec<Blocker> {
     let mut out = Vec::new();
+    if let When::Invalid(blocker) = when {
+        out.push(blocker.clone());
+    }
     let mut add = |reason, message: String| {
         out.push(Blocker {
             reason,
@@ -239,69 +259,6 @@ impl Canaries {
             until: Some(until),
         })
     }
-}
-
-/// Slots held by open receipts and by fresh reservations, from ledger and status, never from memory. A reservation that the next
-/// target itself left behind (its receipt never came about, or was refused) is the very slot that it would take.
-fn slots(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], next: &Effect) -> Option<Blocker> {
-    let mut holders: BTreeSet<&str> = pairs
-        .iter()
-        .filter(|(t, j)| matches!(j.place, Place::InFlight { .. }) || may_be_ours(facts, t))
-        .map(|(t, _)| t.key.object.as_str())
-        .collect();
-    let by = facts.subject.by();
-    let reserved = facts
-        .connection
-        .reservations
-        .iter()
-        .filter(|r| r.by == by && r.target != next.key.object);
-    let mut ends = Vec::new();
-    for (reservation, end) in reserved
-        .map(|r| (r, runs_out(facts, pairs, r)))
-        .filter(|(_, end)| facts.wall < *end)
-    {
-        if holders.insert(&reservation.target) {
-            ends.push(end);
-        }
-    }
-    let max = facts.strategy.max_concurrent;
-    // A slot that only a reservation holds is free when that runs out, with no other event to tell us so.
-    let (until, also) = match ends.iter().min() {
-        Some(first) => (Some(*first), " or just started"),
-        None => (None, ""),
-    };
-    (holders.len() >= max).then(|| Blocker {
-        reason: Reason::LimitReached,
-        message: format!(
-            "{} of {max} (spec.strategy.maxConcurrent) in flight{also}: {}",
-            holders.len(),
-            holders.into_iter().collect::<Vec<_>>().join(", ")
-        ),
-        until,
-    })
-}
-
-/// A target whose receipts cannot be judged, and whose last start may be one of ours that is still open.
-fn may_be_ours(facts: &Facts, target: &TargetFacts) -> bool {
-    match &target.ledger {
-        Ok(ledger) => ledger
-            .open()
-            .is_some_and(|open| open.unknown_word.is_some() && facts.subject.asked_for(open)),
-        Err(_) => true,
-    }
-}
-
-/// When a reservation goes: after 4 x TTL, or after TTL once its receipt exists (whose own openness holds the slot then).
-fn runs_out(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], reservation: &Reservation) -> Timestamp {
-    let written = pairs.iter().any(|(t, _)| {
-        t.key.object == reservation.target
-            && t.ledger
-                .as_ref()
-                .is_ok_and(|l| l.last().is_some_and(|last| last.seq >= reservation.seq))
-    });
-    let life = if written { facts.timing.ttl } else { facts.timing.reservation() };
-    let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
-    reservation.at.checked_add(life).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

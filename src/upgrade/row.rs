@@ -3,6 +3,8 @@
 //! Called by [`decide`](super::decide) only. Says what *could* be done with this target alone; what may be done now is
 //! [`rollout`](super::rollout)'s to say.
 
+mod fresh;
+
 use jiff::Timestamp;
 
 use super::conclude::Conclusion;
@@ -17,6 +19,7 @@ use super::decision::Row;
 use super::decision::What;
 use super::facts::Facts;
 use super::facts::TargetFacts;
+use super::facts::Usable;
 use super::facts::Wish;
 use super::ledger::Ledger;
 use super::ledger::RunStanding;
@@ -32,6 +35,7 @@ use super::sight::Motion;
 use super::sight::Sight;
 use super::version;
 use super::version::Order;
+use super::when::When;
 
 /// What one target amounts to.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +73,8 @@ pub enum Place {
 }
 
 /// Judges one target.
-pub fn judge(facts: &Facts, target: &TargetFacts) -> Judged {
-    let bench = Bench { facts, target };
+pub fn judge(facts: &Facts, when: &When, target: &TargetFacts) -> Judged {
+    let bench = Bench { facts, when, target };
     let ledger = match &target.ledger {
         Ok(ledger) => ledger,
         Err(damaged) => {
@@ -91,6 +95,7 @@ pub fn judge(facts: &Facts, target: &TargetFacts) -> Judged {
 
 struct Bench<'a> {
     facts: &'a Facts,
+    when: &'a When,
     target: &'a TargetFacts,
 }
 
@@ -154,14 +159,13 @@ impl Bench<'_> {
     }
 
     fn row_of(&self, receipt: &Receipt) -> Row {
-        let sent = receipt.note.is_none() && receipt.answer.as_ref().is_some_and(|a| matches!(a.answer, Answer::Accepted { .. }));
         let job = match receipt.answer.as_ref().map(|a| &a.answer) {
             Some(Answer::Accepted { job }) => job.clone(),
             _ => None,
         };
         Row {
             desired_version: receipt.run.version.clone(),
-            started_at: (sent || receipt.adopted.is_some() || receipt.note == Some(Note::Adopted)).then_some(receipt.created),
+            started_at: receipt.began(),
             receipt: Some(receipt.name.clone()),
             job,
             ..self.row()
@@ -177,7 +181,7 @@ impl Bench<'_> {
                 receipt,
                 State::Cancelled,
                 Reason::NotStartedInTime,
-                "schedule.notAfter passed before it could start".to_owned(),
+                "schedule.notAfter passed before it could start; set a later one and a new spec.runKey to ask again".to_owned(),
             ),
             RunStanding::Noted(receipt, _) => {
                 let from = &receipt.before.version;
@@ -210,6 +214,7 @@ impl Bench<'_> {
                 );
                 self.over(run, State::Rejected, Reason::WouldDowngrade, message)
             }
+            RunStanding::Resting(receipt, _) if self.too_late() => self.not_in_time(receipt.seq.saturating_add(1), wish, &wanted),
             RunStanding::Resting(receipt, until) => {
                 let message = format!("not taken: {}; next attempt after {}", receipt.outcome(), short(until));
                 self.blocked(Reason::WaitingForRetry, message, Some(until))
@@ -356,132 +361,6 @@ impl Bench<'_> {
             writes,
         }
     }
-
-    /// Nothing stands in the ledger: what does the target itself say?
-    fn fresh(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
-        let Some(sight) = self.sight() else {
-            return self.blocked(Reason::Evaluating, "not looked at yet".to_owned(), None);
-        };
-        let looks = match (&sight.motion, &sight.looks) {
-            (Motion::NotSeen { why, unknown_object: true }, _) => {
-                let message = format!("{why}; check spec.clusters[].cluster");
-                return self.blocked(Reason::TargetNotFound, message, None);
-            }
-            (Motion::NotSeen { why, .. }, _) => {
-                return self.blocked(Reason::Evaluating, format!("cannot be seen: {why}; looking again"), None);
-            }
-            (_, Some(looks)) if sight.complete => looks,
-            _ => {
-                let message = "the vendor's answer is incomplete; looking again".to_owned();
-                return self.blocked(Reason::Evaluating, message, None);
-            }
-        };
-        let identity = self.row().display_name;
-        if let (Some(expected), Some(found)) = (&wish.expected_identity, &identity)
-            && expected != found
-        {
-            let message = format!(
-                "the vendor calls {} {found:?}, but clusterName says {expected:?}; nothing was sent",
-                self.target.key.object
-            );
-            let row = Row {
-                state: State::Rejected,
-                reason: Reason::IdentityMismatch,
-                message: Some(message),
-                ..self.row()
-            };
-            return Judged {
-                row,
-                place: Place::Over,
-                writes: Vec::new(),
-            };
-        }
-        if wish.expected_identity.is_some() && identity.is_none() {
-            return self.blocked(Reason::Evaluating, "the vendor's name of it is not known yet".to_owned(), None);
-        }
-        let effect = |what: What| Effect {
-            key: self.target.key.clone(),
-            seq,
-            run: wanted.run.clone(),
-            options: wish.options.clone(),
-            before: looks.clone(),
-            what,
-        };
-        match &sight.motion {
-            Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
-                self.note(effect(What::Note(Note::Adopted)), Reason::Started)
-            }
-            Motion::Moving { toward, .. } => {
-                let toward = toward.as_deref().unwrap_or("a version that the vendor does not tell");
-                self.blocked(
-                    Reason::TargetBusy,
-                    format!("it is being upgraded to {toward}, not by Windlass; waiting for its end"),
-                    None,
-                )
-            }
-            _ if looks.faulted => {
-                let said = sight.says.as_ref().map(|s| format!(": {s}")).unwrap_or_default();
-                let message = format!("{} is in ERROR since an earlier upgrade{said}; clear it in vSphere", self.called());
-                self.blocked(Reason::TargetInError, message, None)
-            }
-            _ if version::is_at(&wish.version, &looks.version) => {
-                self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
-            }
-            _ if backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
-            _ if !sight.offered.contains(&wish.version) => {
-                let offered = if sight.offered.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    sight.offered.join(", ")
-                };
-                self.blocked(
-                    Reason::VersionNotOffered,
-                    format!("{} is not offered for {}; offered: {offered}", wish.version, self.called()),
-                    None,
-                )
-            }
-            _ => self.candidate(wish, looks, effect(What::Start)),
-        }
-    }
-
-    /// Everything is as a start needs it.
-    fn candidate(&self, wish: &Wish, looks: &Looks, effect: Effect) -> Judged {
-        let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
-        let unordered = matches!(version::order(&wish.version, &looks.version), Order::Incomparable | Order::Same);
-        let message = match refusal {
-            Some(refusal) => Some(format!("not started: {}", refusal.why)),
-            None => unordered.then(|| {
-                format!(
-                    "{} and {} cannot be compared; the vendor lists it as an upgrade",
-                    wish.version, looks.version
-                )
-            }),
-        };
-        Judged {
-            row: Row { message, ..self.row() },
-            place: Place::Candidate(effect),
-            writes: Vec::new(),
-        }
-    }
-
-    fn called(&self) -> String {
-        let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
-        format!("cluster {}{name}", self.target.key.object)
-    }
-
-    fn note(&self, effect: Effect, reason: Reason) -> Judged {
-        Judged {
-            row: Row { reason, ..self.row() },
-            place: Place::Note(effect),
-            writes: Vec::new(),
-        }
-    }
-}
-
-/// Asks for an older version, or for the one that the last accepted run came from.
-fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
-    version::order(&wish.version, &looks.version) == Order::Older
-        || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
 }
 
 /// A time for people: to the second, UTC.

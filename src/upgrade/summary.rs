@@ -1,8 +1,9 @@
 //! Summing up many targets as one state, reason and message (api: "State and conditions", first match).
 
+use jiff::Timestamp;
+
 use super::decision::Blocker;
 use super::decision::Summary;
-use super::facts::Facts;
 use super::reason::Reason;
 use super::reason::State;
 use super::rollout::Rollout;
@@ -12,8 +13,7 @@ use super::row::Judged;
 use super::row::Place;
 
 /// The resource as a whole.
-pub fn summarise(facts: &Facts, judged: &[Judged], rollout: &Rollout, blockers: &[Blocker]) -> Summary {
-    let next_action_at = blockers.iter().filter_map(|b| b.until).filter(|until| *until > facts.wall).min();
+pub fn summarise(judged: &[Judged], rollout: &Rollout, blockers: &[Blocker], next_action_at: Option<Timestamp>) -> Summary {
     let sum = Sum { judged, rollout, blockers };
     let (state, reason, stalled, message) = sum.first_match();
     let waits = !matches!(state, State::Success | State::Rejected | State::Failed | State::Cancelled);
@@ -142,7 +142,7 @@ impl Sum<'_> {
             first.reason,
             Reason::WaitingForSoak | Reason::LimitReached | Reason::WaitingForCanary
         );
-        let stalled = first.reason == Reason::ConnectionTypeMismatch;
+        let stalled = matches!(first.reason, Reason::ConnectionTypeMismatch | Reason::InvalidSchedule);
         let state = match stalled {
             true => State::Rejected,
             false if between && self.ever_started() => State::Running,

@@ -428,6 +428,9 @@ impl Facts {
                 suspend: false,
                 hold: None,
                 reservations: Vec::new(),
+                limit: 8,
+                open: BTreeSet::new(),
+                ahead: 0,
             },
             targets: targets.into_iter().collect(),
             starting: None,
@@ -458,12 +461,15 @@ impl Facts {
     pub(crate) fn reserved(self, target: &str, seq: u32, secs: u64) -> Facts {
         let by = self.subject.by();
         let target = target.to_owned();
+        let written = |t: &TargetFacts| t.ledger.as_ref().is_ok_and(|l| l.last().is_some_and(|last| last.seq >= seq));
+        let written = self.targets.iter().any(|t| t.key.object == target && written(t));
         self.with(|f| {
             f.connection.reservations.push(Reservation {
                 target,
                 seq,
                 at: at(secs),
                 by,
+                written,
             });
         })
     }

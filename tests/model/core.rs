@@ -294,6 +294,10 @@ impl Core {
             seq: u32::from(slot.seq),
             at: self.wall(slot.at),
             by: by.clone(),
+            written: targets.iter().any(|t| {
+                let last = t.ledger.as_ref().ok().and_then(|l| l.last());
+                t.key.object == self.keys[usize::from(slot.target)].object && last.is_some_and(|l| l.seq >= u32::from(slot.seq))
+            }),
         };
         Facts {
             wall: self.wall(q.now),
@@ -315,6 +319,9 @@ impl Core {
                 suspend: false,
                 hold: None,
                 reservations: q.slots.iter().map(reservation).collect(),
+                limit: 9,
+                open: BTreeSet::new(),
+                ahead: 0,
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),

@@ -8,9 +8,11 @@ mod permits;
 mod reserve;
 mod store;
 
+pub use permits::AsOf;
 pub use permits::Permits;
 pub use permits::Plan;
 pub use permits::Refused;
+pub use permits::Schedules;
 pub use permits::said;
 pub use reserve::Live;
 pub use reserve::Reserved;
@@ -43,11 +45,38 @@ pub struct Order {
     pub ignore_precheck_warnings: bool,
 }
 
-/// When a permit dies, on both clocks, less the time a connection may take.
+/// When a permit dies: each less the time that a connection may take.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
+    /// What it rests on is too old.
+    expires: Moment,
+    /// The schedules do not allow a start any more; `None` for what needs no window.
+    closes: Option<Moment>,
+}
+
+/// A moment that has come as soon as either clock says so.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
     mono: Mono,
     wall: jiff::Timestamp,
+}
+
+impl Moment {
+    fn came(&self, clock: &Clock) -> bool {
+        clock.mono() >= self.mono || clock.wall() >= self.wall
+    }
+}
+
+impl Deadline {
+    fn check(&self, clock: &Clock) -> Result<(), Unarmed> {
+        if self.closes.is_some_and(|closes| closes.came(clock)) {
+            return Err(Unarmed::Closed);
+        }
+        if self.expires.came(clock) {
+            return Err(Unarmed::Expired);
+        }
+        Ok(())
+    }
 }
 
 /// A permit that can no longer be used: nothing was sent.
@@ -56,6 +85,9 @@ pub enum Unarmed {
     /// Its time is over.
     #[error("the permit expired before the request was sent")]
     Expired,
+    /// The schedules do not allow a start any more.
+    #[error("the window closed, or a freeze began, before the request was sent")]
+    Closed,
     /// This process is no longer the leader.
     #[error("leadership was lost before the request was sent")]
     NotLeader,
@@ -77,15 +109,12 @@ impl StartPermit {
         &self.order
     }
 
-    /// The last check before the socket: leadership, and time left on both clocks. Called directly before the request is sent.
+    /// The last check before the socket: leadership, and time left, of the permit and of the window, on both clocks. Called directly before the request is sent.
     pub fn arm(&self) -> Result<(), Unarmed> {
         if !self.leadership.held() {
             return Err(Unarmed::NotLeader);
         }
-        if self.clock.mono() >= self.deadline.mono || self.clock.wall() >= self.deadline.wall {
-            return Err(Unarmed::Expired);
-        }
-        Ok(())
+        self.deadline.check(&self.clock)
     }
 
     /// Turns the permit into what was answered. From here on the request counts as sent.
@@ -139,8 +168,11 @@ impl StartPermit {
         clock: Clock,
     ) -> StartPermit {
         let deadline = Deadline {
-            mono: clock.mono().plus(lives),
-            wall: clock.wall() + lives,
+            expires: Moment {
+                mono: clock.mono().plus(lives),
+                wall: clock.wall() + lives,
+            },
+            closes: None,
         };
         StartPermit {
             receipt: target.receipt_name(1),

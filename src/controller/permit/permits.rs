@@ -8,6 +8,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -19,9 +20,11 @@ use kube::api::PostParams;
 use serde_json::json;
 
 use super::Deadline;
+use super::Moment;
 use super::Order;
 use super::Sent;
 use super::StartPermit;
+use super::Unarmed;
 use super::reserve;
 use super::reserve::Live;
 use super::reserve::Reserved;
@@ -47,8 +50,11 @@ use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::EndKind;
 use crate::upgrade::receipt::Receipt;
+use crate::upgrade::schedule::Schedule;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
+use crate::upgrade::when::allowed_at;
 
 /// Why no permit came about. Nothing was sent, and nothing is lost: the resource decides again.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +65,15 @@ pub enum Refused {
     /// Somebody else appended this receipt: they hold the target. What they wrote, where it was read: our cache is behind it.
     #[error("receipt {0} was appended by somebody else")]
     LostTheRace(String, Option<Box<UpgradeReceipt>>),
-    /// The time that the vendor sight allowed was over before the receipt was there.
-    #[error("the permit's time was over before its receipt was written")]
-    TooLate,
+    /// The time that the vendor sight or the schedules allowed was over before the receipt was there.
+    #[error("no receipt was written: {0}")]
+    TooLate(Unarmed),
     /// The API server's clock and ours differ too much to keep a window.
     #[error("the API server's clock and ours differ by {0:?}")]
     ClockSkew(SignedDuration),
+    /// By the API server's clock the schedules do not allow a start.
+    #[error("the schedules do not allow a start at {0}, the API server's time")]
+    OutsideOfSchedule(Timestamp),
     /// No longer the leader.
     #[error("leadership was lost")]
     NotLeader,
@@ -89,8 +98,10 @@ pub fn said(error: &kube::Error) -> String {
 pub struct Plan {
     /// What was decided, on the sight below.
     pub effect: Effect,
-    /// The fresh look that allowed it; its age is the permit's.
-    pub sight: Sight,
+    /// When the look was asked that allowed it: from then on the permit ages.
+    pub as_of: AsOf,
+    /// The schedules that allow it, for a second clock to be held against.
+    pub schedules: Schedules,
     /// Name of the Connection.
     pub connection: String,
     /// Who asks.
@@ -99,6 +110,33 @@ pub struct Plan {
     pub request: String,
     /// What is sent.
     pub order: Order,
+}
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    /// Monotonic.
+    pub mono: Mono,
+    /// Wall.
+    pub wall: Timestamp,
+}
+
+impl From<&Sight> for AsOf {
+    fn from(sight: &Sight) -> AsOf {
+        AsOf {
+            mono: sight.asked,
+            wall: sight.at,
+        }
+    }
+}
+
+/// What must allow a start at every moment of it.
+#[derive(Clone, Debug)]
+pub struct Schedules {
+    /// That of the resource.
+    pub own: Schedule,
+    /// That of its Connection.
+    pub connection: Schedule,
 }
 
 /// The only maker of permits in a process.
@@ -171,7 +209,7 @@ impl Permits {
         if !leadership.held() {
             return Err(Refused::NotLeader);
         }
-        let deadline = self.deadline(&plan.sight);
+        let deadline = self.deadline(plan);
         if !self.known().insert(name.clone()) {
             return Err(Refused::LostTheRace(name, None));
         }
@@ -199,22 +237,45 @@ impl Permits {
                 .await;
             return Err(Refused::ClockSkew(skew));
         }
+        let created = receipt.creation_timestamp().map_or_else(|| self.clock.wall(), |t| t.0);
+        if !allowed_at(&plan.schedules.connection, &plan.schedules.own, created) {
+            self.withdraw(permit, &format!("the schedules do not allow a start at {created}, the API server's time"))
+                .await;
+            return Err(Refused::OutsideOfSchedule(created));
+        }
         Ok((permit, receipt))
     }
 
     /// Writes a receipt that never is a permit.
     pub async fn note(&self, plan: &Plan) -> Result<UpgradeReceipt, Refused> {
         let name = plan.effect.key.receipt_name(plan.effect.seq);
-        self.create(&name, plan, self.deadline(&plan.sight)).await
+        self.create(&name, plan, self.deadline(plan)).await
     }
 
-    /// A permit's life starts when the look that allowed it was asked, and keeps the time that a connection may take in reserve.
-    fn deadline(&self, sight: &Sight) -> Deadline {
+    /// A permit's life starts when the look that allowed it was asked, and ends at once where the schedules do not allow a start any
+    /// more; either way the time that a connection may take is kept in reserve.
+    fn deadline(&self, plan: &Plan) -> Deadline {
         let life = self.timing.ttl.saturating_sub(self.timing.connect_timeout);
-        let wall = SignedDuration::try_from(life).ok().and_then(|life| sight.at.checked_add(life).ok());
+        let wall = SignedDuration::try_from(life)
+            .ok()
+            .and_then(|life| plan.as_of.wall.checked_add(life).ok());
         Deadline {
-            mono: sight.asked.plus(life),
-            wall: wall.unwrap_or(Timestamp::MIN),
+            expires: Moment {
+                mono: plan.as_of.mono.plus(life),
+                wall: wall.unwrap_or(Timestamp::MIN),
+            },
+            closes: plan.effect.closes.map(|closes| self.closing(closes)),
+        }
+    }
+
+    /// The end of a window on both clocks: a wall clock that is set back in between opens nothing again.
+    fn closing(&self, closes: Timestamp) -> Moment {
+        let reserve = SignedDuration::try_from(self.timing.connect_timeout).unwrap_or(SignedDuration::MAX);
+        let wall = closes.checked_sub(reserve).unwrap_or(Timestamp::MIN);
+        let left = Duration::try_from(wall.duration_since(self.clock.wall())).unwrap_or(Duration::ZERO);
+        Moment {
+            mono: self.clock.mono().plus(left),
+            wall,
         }
     }
 
@@ -230,9 +291,7 @@ impl Permits {
         let object = self.object(name, plan);
         let api = self.receipts();
         loop {
-            if self.clock.mono() >= deadline.mono || self.clock.wall() >= deadline.wall {
-                return Err(Refused::TooLate);
-            }
+            deadline.check(&self.clock).map_err(Refused::TooLate)?;
             let error = match api.create(&PostParams::default(), &object).await {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => error,

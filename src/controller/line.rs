@@ -1,0 +1,99 @@
+//! Who waits for a slot of a Connection: the oldest resource goes first.
+//!
+//! A memory of this process, filled from decisions: it orders starts, and allows none. What keeps two leaders from spending one slot is the
+//! compare-and-swap of [`permit`](super::permit).
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+
+use super::wakes::Who;
+
+/// A resource's place in line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The Connection that it goes through.
+    pub connection: Who,
+    /// When the resource was created; the oldest goes first, and of two as old the one whose name comes first.
+    pub created: Timestamp,
+    /// It would start something from then on, if there is a slot.
+    pub from: Timestamp,
+}
+
+/// Every resource that would start something but for a slot of its Connection.
+#[derive(Default)]
+pub struct Line(Mutex<HashMap<Who, Place>>);
+
+impl Line {
+    fn places(&self) -> MutexGuard<'_, HashMap<Who, Place>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a resource's place, or leaves it. True when somebody behind it may come to their turn by that.
+    pub fn take(&self, who: &Who, place: Option<Place>) -> bool {
+        let mut places = self.places();
+        match place {
+            Some(place) => {
+                let later = |before: &Place| before.from < place.from || before.connection != place.connection;
+                let moved = places.get(who).is_some_and(later);
+                places.insert(who.clone(), place);
+                moved
+            }
+            None => places.remove(who).is_some(),
+        }
+    }
+
+    /// How many are ahead of a resource that was created then.
+    pub fn ahead(&self, who: &Who, connection: &Who, created: Timestamp, now: Timestamp) -> usize {
+        let places = self.places();
+        let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
+        waiting.filter(|(other, p)| (p.created, &other.name) < (created, &who.name)).count()
+    }
+
+    /// The first `many` of those whose time has come.
+    pub fn first(&self, connection: &Who, many: usize, now: Timestamp) -> Vec<Who> {
+        let places = self.places();
+        let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
+        let mut waiting: Vec<(Timestamp, &Who)> = waiting.map(|(who, p)| (p.created, who)).collect();
+        waiting.sort_by_key(|(created, who)| (*created, &who.name));
+        waiting.into_iter().take(many).map(|(_, who)| who.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn place(created: i64, from: i64) -> Option<Place> {
+        Some(Place {
+            connection: Who::connection("a", "vc1"),
+            created: at(created),
+            from: at(from),
+        })
+    }
+
+    #[test]
+    fn the_oldest_goes_first_once_its_time_has_come() {
+        let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
+        let batch = |name| Who::batch("a", name);
+        for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
+            assert!(!line.take(&batch(name), place(created, from)), "nobody was held up by one that comes");
+        }
+        let names = |now| line.first(&vc1, 2, at(now)).into_iter().map(|w| w.name).collect::<Vec<_>>();
+        assert_eq!(names(100), ["a", "b"]);
+        assert_eq!(names(500), ["tomorrow", "a"]);
+        assert_eq!(line.ahead(&batch("young"), &vc1, at(30), at(100)), 2);
+        assert_eq!(line.ahead(&batch("a"), &vc1, at(10), at(100)), 0);
+        assert_eq!(line.ahead(&batch("young"), &Who::connection("a", "vc2"), at(30), at(100)), 0, "another line");
+        assert!(line.take(&batch("a"), None), "one that leaves lets others on");
+        assert!(!line.take(&batch("a"), None));
+        assert!(line.take(&batch("b"), place(10, 900)), "and so does one whose time is later now");
+    }
+}

@@ -1,0 +1,190 @@
+//! A target whose ledger lets the wished run begin: what does it look like itself?
+//!
+//! The second half of [`row`](super), which is its only caller.
+
+use super::Bench;
+use super::Judged;
+use super::Place;
+use crate::upgrade::decision::Effect;
+use crate::upgrade::decision::Row;
+use crate::upgrade::decision::What;
+use crate::upgrade::facts::Usable;
+use crate::upgrade::facts::Wish;
+use crate::upgrade::ledger::Ledger;
+use crate::upgrade::ledger::Wanted;
+use crate::upgrade::reason::Reason;
+use crate::upgrade::reason::State;
+use crate::upgrade::receipt::Note;
+use crate::upgrade::sight::Looks;
+use crate::upgrade::sight::Motion;
+use crate::upgrade::version;
+use crate::upgrade::version::Order;
+use crate::upgrade::when::When;
+
+impl Bench<'_> {
+    /// Nothing stands in the ledger. Too late is too late, unless what the target looks like makes another end of it.
+    pub(super) fn fresh(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
+        let judged = self.looked_at(ledger, seq, wish, wanted);
+        let may_look = self.facts.connection.usable == Usable::Yes;
+        match judged.place {
+            _ if !self.too_late() => judged,
+            Place::Note(_) | Place::Over => judged,
+            _ if self.sight().is_none() && may_look => judged,
+            _ => self.not_in_time(seq, wish, wanted),
+        }
+    }
+
+    /// What does the target itself say?
+    fn looked_at(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
+        let Some(sight) = self.sight() else {
+            return self.blocked(Reason::Evaluating, "not looked at yet".to_owned(), None);
+        };
+        let looks = match (&sight.motion, &sight.looks) {
+            (Motion::NotSeen { why, unknown_object: true }, _) => {
+                let message = format!("{why}; check spec.clusters[].cluster");
+                return self.blocked(Reason::TargetNotFound, message, None);
+            }
+            (Motion::NotSeen { why, .. }, _) => {
+                return self.blocked(Reason::Evaluating, format!("cannot be seen: {why}; looking again"), None);
+            }
+            (_, Some(looks)) if sight.complete => looks,
+            _ => {
+                let message = "the vendor's answer is incomplete; looking again".to_owned();
+                return self.blocked(Reason::Evaluating, message, None);
+            }
+        };
+        let identity = self.row().display_name;
+        if let (Some(expected), Some(found)) = (&wish.expected_identity, &identity)
+            && expected != found
+        {
+            let message = format!(
+                "the vendor calls {} {found:?}, but clusterName says {expected:?}; nothing was sent",
+                self.target.key.object
+            );
+            let row = Row {
+                state: State::Rejected,
+                reason: Reason::IdentityMismatch,
+                message: Some(message),
+                ..self.row()
+            };
+            return Judged {
+                row,
+                place: Place::Over,
+                writes: Vec::new(),
+            };
+        }
+        if wish.expected_identity.is_some() && identity.is_none() {
+            return self.blocked(Reason::Evaluating, "the vendor's name of it is not known yet".to_owned(), None);
+        }
+        let effect = |what: What| Effect {
+            key: self.target.key.clone(),
+            seq,
+            run: wanted.run.clone(),
+            options: wish.options.clone(),
+            before: looks.clone(),
+            what,
+            closes: None,
+        };
+        match &sight.motion {
+            Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
+                self.note(effect(What::Note(Note::Adopted)), Reason::Started)
+            }
+            Motion::Moving { toward, .. } => {
+                let toward = toward.as_deref().unwrap_or("a version that the vendor does not tell");
+                self.blocked(
+                    Reason::TargetBusy,
+                    format!("it is being upgraded to {toward}, not by Windlass; waiting for its end"),
+                    None,
+                )
+            }
+            _ if looks.faulted => {
+                let said = sight.says.as_ref().map(|s| format!(": {s}")).unwrap_or_default();
+                let message = format!("{} is in ERROR since an earlier upgrade{said}; clear it in vSphere", self.called());
+                self.blocked(Reason::TargetInError, message, None)
+            }
+            _ if version::is_at(&wish.version, &looks.version) => {
+                self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
+            }
+            _ if backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
+            _ if !sight.offered.contains(&wish.version) => {
+                let offered = if sight.offered.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    sight.offered.join(", ")
+                };
+                self.blocked(
+                    Reason::VersionNotOffered,
+                    format!("{} is not offered for {}; offered: {offered}", wish.version, self.called()),
+                    None,
+                )
+            }
+            _ => self.candidate(wish, looks, effect(What::Start)),
+        }
+    }
+
+    pub(super) fn too_late(&self) -> bool {
+        matches!(self.when, When::TooLate { .. })
+    }
+
+    /// `notAfter` passed. Without its Connection a target is not even known well enough to be noted.
+    pub(super) fn not_in_time(&self, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
+        let message = "schedule.notAfter has passed; nothing will be sent".to_owned();
+        if self.facts.connection.usable == Usable::Missing {
+            return self.blocked(Reason::NotStartedInTime, message, None);
+        }
+        let mut judged = self.note(
+            Effect {
+                key: self.target.key.clone(),
+                seq,
+                run: wanted.run.clone(),
+                options: wish.options.clone(),
+                before: self.sights().find_map(|s| s.looks.clone()).unwrap_or_default(),
+                what: What::Note(Note::NotStartedInTime),
+                closes: None,
+            },
+            Reason::NotStartedInTime,
+        );
+        judged.row.message = Some(message);
+        judged
+    }
+
+    /// Everything is as a start needs it.
+    fn candidate(&self, wish: &Wish, looks: &Looks, effect: Effect) -> Judged {
+        let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
+        let unordered = matches!(version::order(&wish.version, &looks.version), Order::Incomparable | Order::Same);
+        let message = match refusal {
+            Some(refusal) => Some(format!("not started: {}", refusal.why)),
+            None => unordered.then(|| {
+                format!(
+                    "{} and {} cannot be compared; the vendor lists it as an upgrade",
+                    wish.version, looks.version
+                )
+            }),
+        };
+        Judged {
+            row: Row { message, ..self.row() },
+            place: Place::Candidate(effect),
+            writes: Vec::new(),
+        }
+    }
+
+    fn called(&self) -> String {
+        let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
+        format!("cluster {}{name}", self.target.key.object)
+    }
+
+    fn note(&self, effect: Effect, reason: Reason) -> Judged {
+        Judged {
+            row: Row { reason, ..self.row() },
+            place: Place::Note(effect),
+            writes: Vec::new(),
+        }
+    }
+}
+
+/// Asks for an older version, or for the one that the last accepted run came from.
+fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
+    version::order(&wish.version, &looks.version) == Order::Older
+        || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
+}
+
