@@ -16,9 +16,10 @@ use super::common::PastRun;
 use super::common::RUN_KEY_PATTERN;
 use super::common::TargetStatus;
 use super::common::VERSION_PATTERN;
+use super::schedule::Schedule;
 
 /// What is to be upgraded to what, and how carefully. Edits of version and options reach a target when it starts and never after; edits
-/// of suspend, timeout and strategy act at once on targets not yet started.
+/// of suspend, schedule, timeout and strategy act at once on targets not yet started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "windlass.dev",
@@ -75,6 +76,11 @@ pub struct ClusterUpgradeBatchSpec {
     /// How many at once, how many may fail, and how long to wait after the canaries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<BatchStrategy>,
+
+    /// When its clusters may be started: windows, freezes, not before, not after. The schedule of the Connection is obeyed as well.
+    /// Default: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
 
     /// While true, nothing new starts; what runs is still followed. Default: false. Created with true, it shows in its status what it
     /// would do. To stop starts by hand when the spec is kept in Git, set the annotation windlass.dev/hold to a reason instead, and leave

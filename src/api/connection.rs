@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::common::Condition;
 use super::common::SecretRef;
 use super::common::is_unset;
+use super::schedule::Schedule;
 
 /// Which API answers at `url`.
 ///
@@ -18,6 +19,16 @@ use super::common::is_unset;
 pub enum ConnectionType {
     /// A vCenter Server, for the Supervisor clusters it manages.
     VCenter,
+}
+
+impl ConnectionType {
+    /// Targets in flight at once where the Connection names no number. A Supervisor upgrade rolls control plane machines and hosts, and
+    /// all of a vCenter's share its task queue and its storage: eight keep those busy without a night's work queueing up behind one.
+    fn default_max_concurrent_upgrades(self) -> usize {
+        match self {
+            ConnectionType::VCenter => 8,
+        }
+    }
 }
 
 /// One vendor management endpoint and the credentials for it. Upgrades in the same namespace name it in spec.connectionRef.
@@ -87,10 +98,40 @@ pub struct ConnectionSpec {
     #[schemars(length(min = 1, max = 65536))]
     pub ca_bundle_pem: Option<String>,
 
+    /// When anything may be started through this Connection: windows, freezes, not before, not after. Every upgrade obeys this and its
+    /// own schedule, so a change freeze of the whole site belongs here. Default: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+
+    /// Bounds on what goes on at this endpoint at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ConnectionLimits>,
+
     /// While true, nothing new starts through this Connection; what runs is still followed. Default: false. To stop starts by hand when
     /// the spec is kept in Git, set the annotation windlass.dev/hold to a reason instead, and leave this field out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+}
+
+/// Bounds on what goes on at one endpoint at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionLimits {
+    /// How many targets may be in flight at once, over all upgrades that go through this Connection: started, perhaps started, or about
+    /// to start. Between 1 and 1000. Default: 8 for VCenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_concurrent_upgrades: Option<i32>,
+}
+
+impl ConnectionSpec {
+    /// How many targets may be in flight at once through this Connection: `limits.maxConcurrentUpgrades`, or the default of its type.
+    pub fn max_concurrent_upgrades(&self) -> usize {
+        let written = self.limits.as_ref().and_then(|limits| limits.max_concurrent_upgrades);
+        written
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or_else(|| self.type_.default_max_concurrent_upgrades())
+    }
 }
 
 /// What Windlass knows about the endpoint. Written by Windlass only.

@@ -19,6 +19,7 @@ pub mod cluster_upgrade_batch;
 pub mod common;
 pub mod connection;
 mod crd;
+pub mod schedule;
 #[cfg(test)]
 mod tests;
 pub mod upgrade_receipt;
@@ -26,6 +27,7 @@ pub mod upgrade_receipt;
 pub use cluster_upgrade_batch::ClusterUpgradeBatch;
 pub use connection::Connection;
 pub use crd::all_crds;
+pub use schedule::Schedule;
 pub use upgrade_receipt::UpgradeReceipt;
 
 /// API group of all kinds.

@@ -16,6 +16,7 @@ pub mod reason;
 pub mod receipt;
 pub mod rollout;
 pub mod row;
+pub mod schedule;
 pub mod sight;
 pub mod slots;
 pub mod summary;

@@ -75,6 +75,12 @@ reasons! {
     WaitingForCanary,
     /// Canaries succeeded; the soak time is not over.
     WaitingForSoak,
+    /// No window of the schedule is open.
+    WaitingForWindow,
+    /// `notBefore` has not come yet.
+    NotBefore,
+    /// A freeze of the schedule is in force.
+    Frozen,
     /// Not taken; the next attempt has its time.
     WaitingForRetry,
     /// The Connection is missing or not ready.
@@ -119,6 +125,8 @@ reasons! {
     IdentityMismatch,
     /// The Connection is of another vendor.
     ConnectionTypeMismatch,
+    /// The schedule, here or on the Connection, cannot be obeyed.
+    InvalidSchedule,
     /// Not taken several times in a row.
     NotTaken,
     /// The vendor reports a failure.

@@ -4,6 +4,7 @@
 mod batch;
 mod connection;
 mod receipt;
+mod schedule;
 
 use http::Method;
 use kube::Client;
@@ -175,6 +176,9 @@ async fn kubectl_explain_reads_like_documentation() {
         ("connection.spec.caBundlePEM", "PEM text (not base64 of it)"),
         ("clusterupgradebatch.spec", "What is to be upgraded to what"),
         ("clusterupgradebatch.spec.timeout", "Default: 8h."),
+        ("clusterupgradebatch.spec.schedule.windows.cron", "SAT#1 its first Saturday"),
+        ("connection.spec.schedule.freezes", "whatever the windows say"),
+        ("connection.spec.limits.maxConcurrentUpgrades", "Default: 8 for VCenter."),
         ("clusterupgradebatch.spec.strategy.maxFailures", "the first failure stops the batch"),
         ("clusterupgradebatch.status.targets", "One row per cluster."),
         ("upgradereceipt.spec.resolution.verdict", "NotStarted"),

@@ -147,10 +147,6 @@ async fn batch_rules_on_everything_else() {
         ),
         // What this version does not know, it refuses by name.
         (
-            json!({"schedule": {"windows": [{"cron": "0 1 * * 6"}]}}),
-            Some(r#"unknown field "spec.schedule""#),
-        ),
-        (
             json!({"limits": {"maxConcurrentUpgrades": 1}}),
             Some(r#"unknown field "spec.limits""#),
         ),

@@ -97,14 +97,22 @@ async fn connection_rules() {
             Some("spec.caBundlePEM in body should be at least 1 chars"),
         ),
         (json!({"caBundlePEM": "x".repeat(65537)}), Some("spec.caBundlePEM: Too long")),
-        // What this version does not know, it refuses by name.
+        // Limits.
+        (json!({"limits": {}}), None),
+        (json!({"limits": {"maxConcurrentUpgrades": 1}}), None),
+        (json!({"limits": {"maxConcurrentUpgrades": 1000}}), None),
         (
-            json!({"schedule": {"freezes": [{"reason": "x"}]}}),
-            Some(r#"unknown field "spec.schedule""#),
+            json!({"limits": {"maxConcurrentUpgrades": 0}}),
+            Some("spec.limits.maxConcurrentUpgrades in body should be greater than or equal to 1"),
         ),
         (
-            json!({"limits": {"maxConcurrentUpgrades": 1}}),
-            Some(r#"unknown field "spec.limits""#),
+            json!({"limits": {"maxConcurrentUpgrades": 1001}}),
+            Some("spec.limits.maxConcurrentUpgrades in body should be less than or equal to 1000"),
+        ),
+        // What this version does not know, it refuses by name.
+        (
+            json!({"limits": {"requestsPerDay": 1}}),
+            Some(r#"unknown field "spec.limits.requestsPerDay""#),
         ),
         (
             json!({"insecureSkipVerify": true}),

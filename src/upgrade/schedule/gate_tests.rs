@@ -1,0 +1,1 @@
+//! Gates, story by story.
