@@ -66,7 +66,10 @@ impl NotBegun {
         match self {
             NotBegun::Prepare(_) | NotBegun::Gather(_) | NotBegun::Api(_) => true,
             NotBegun::Refused(refused) => {
-                matches!(refused, Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::Api(_) | Refused::TooLate(_))
+                matches!(
+                    refused,
+                    Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::Api(_) | Refused::TooLate(_)
+                )
             }
             NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
         }

@@ -120,6 +120,12 @@ impl Context {
         .collect()
     }
 
+    /// A batch, as cached; `None` also for one that cannot be read.
+    pub fn batch(&self, namespace: &str, name: &str) -> Option<Arc<ClusterUpgradeBatch>> {
+        let found = self.scope(namespace)?.batches.get(&ObjectRef::new(name).within(namespace))?;
+        found.0.as_ref().ok().cloned().map(Arc::new)
+    }
+
     /// Batches of a namespace that can be read.
     pub fn batches_in(&self, namespace: &str) -> Vec<ClusterUpgradeBatch> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };

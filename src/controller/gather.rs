@@ -28,6 +28,8 @@ use crate::upgrade::facts::Wish;
 use crate::upgrade::ledger::Damaged;
 use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::Receipt;
+use crate::upgrade::schedule::InvalidSchedule;
+use crate::upgrade::schedule::Schedule;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
@@ -98,6 +100,11 @@ pub fn gather(
     };
     facts.targets = targets(context, batch, connection, ledger, &facts);
     Ok(facts)
+}
+
+/// What a schedule says; none says "at any time".
+fn schedule(written: Option<&crate::api::Schedule>) -> Result<Schedule, InvalidSchedule> {
+    written.map_or_else(|| Ok(Schedule::default()), |s| Schedule::parse(&s.written()?))
 }
 
 fn span(field: &'static str, written: Option<&CanonicalDuration>, default: Duration) -> Result<Duration, GatherError> {

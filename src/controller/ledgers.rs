@@ -257,7 +257,10 @@ impl Ledgers {
     pub fn written(&self, key: &TargetKey, seq: u32) -> bool {
         let inner = self.inner();
         let name = key.receipt_name(seq);
-        inner.by_hash.get(&key.hash()).is_some_and(|of_target| of_target.contains_key(&name))
+        inner
+            .by_hash
+            .get(&key.hash())
+            .is_some_and(|of_target| of_target.contains_key(&name))
     }
 
     /// Open receipts that a resource asked for.

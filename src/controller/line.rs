@@ -46,6 +46,11 @@ impl Line {
         }
     }
 
+    /// Takes those away whose resource is gone, in case nobody was told: a watch that began anew does not name them.
+    pub fn keep_only(&self, there: impl Fn(&Who) -> bool) {
+        self.places().retain(|who, _| there(who));
+    }
+
     /// How many are ahead of a resource that was created then.
     pub fn ahead(&self, who: &Who, connection: &Who, created: Timestamp, now: Timestamp) -> usize {
         let places = self.places();
@@ -84,14 +89,21 @@ mod tests {
         let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
         let batch = |name| Who::batch("a", name);
         for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
-            assert!(!line.take(&batch(name), place(created, from)), "nobody was held up by one that comes");
+            assert!(
+                !line.take(&batch(name), place(created, from)),
+                "nobody was held up by one that comes"
+            );
         }
         let names = |now| line.first(&vc1, 2, at(now)).into_iter().map(|w| w.name).collect::<Vec<_>>();
         assert_eq!(names(100), ["a", "b"]);
         assert_eq!(names(500), ["tomorrow", "a"]);
         assert_eq!(line.ahead(&batch("young"), &vc1, at(30), at(100)), 2);
         assert_eq!(line.ahead(&batch("a"), &vc1, at(10), at(100)), 0);
-        assert_eq!(line.ahead(&batch("young"), &Who::connection("a", "vc2"), at(30), at(100)), 0, "another line");
+        assert_eq!(
+            line.ahead(&batch("young"), &Who::connection("a", "vc2"), at(30), at(100)),
+            0,
+            "another line"
+        );
         assert!(line.take(&batch("a"), None), "one that leaves lets others on");
         assert!(!line.take(&batch("a"), None));
         assert!(line.take(&batch("b"), place(10, 900)), "and so does one whose time is later now");

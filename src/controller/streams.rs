@@ -148,9 +148,11 @@ pub async fn batches(
     let reader = writer.as_reader();
     let told = Arc::clone(&context);
     let events = watch(api::<ClusterUpgradeBatch>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
-        Ok(Event::Delete(gone)) => told
-            .ledgers
-            .forget(&Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any())),
+        Ok(Event::Delete(gone)) => {
+            let who = Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any());
+            told.ledgers.forget(&who);
+            told.line.take(&who, None);
+        }
         Ok(_) => {}
         Err(error) => tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again"),
     });

@@ -26,6 +26,7 @@ pub async fn run(context: Arc<Context>) {
     let under_way = UnderWay::default();
     loop {
         count(&context);
+        context.line.keep_only(|who| context.batch(&who.namespace, &who.name).is_some());
         context.clock.sleep(context.timing.sweep).await;
         sweep(&context, &under_way);
     }

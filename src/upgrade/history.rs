@@ -75,18 +75,26 @@ fn came_to(receipt: &Receipt) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::TargetFacts;
-    use super::super::testing::*;
     use super::*;
 
     #[test]
     fn earlier_runs_are_told_from_the_ledger_newest_first_and_five_of_them() {
-        let ended = |seq: u32, kind| Receipt::no(seq).to(&format!("v1.{seq}")).accepted(u64::from(seq)).ended(kind, u64::from(seq) + 5);
+        let ended = |seq: u32, kind| {
+            Receipt::no(seq)
+                .to(&format!("v1.{seq}"))
+                .accepted(u64::from(seq))
+                .ended(kind, u64::from(seq) + 5)
+        };
         let mut receipts: Vec<Receipt> = (1..=7).map(|n| ended(n, EndKind::Succeeded)).collect();
         receipts[2] = Receipt::no(3).to("v1.3").ended(EndKind::NotTaken, 8);
         receipts.push(ended(8, EndKind::Failed).by("weekly"));
         let target = TargetFacts::ready("a", 90).receipts(receipts.into_iter().map(|r| r.on("a")).collect::<Vec<_>>());
         let facts = Facts::batch(100, [target]).with(|f| f.targets[0].wish.as_mut().unwrap().version = "v1.7".to_owned());
         let versions: Vec<String> = facts.decide().history.into_iter().map(|p| p.version).collect();
-        assert_eq!(versions, ["v1.6", "v1.5", "v1.4", "v1.2", "v1.1"], "not the one shown, no attempt, nobody else's");
+        assert_eq!(
+            versions,
+            ["v1.6", "v1.5", "v1.4", "v1.2", "v1.1"],
+            "not the one shown, no attempt, nobody else's"
+        );
     }
 }

@@ -16,10 +16,8 @@ use super::decision::Effect;
 use super::decision::Fact;
 use super::decision::LedgerWrite;
 use super::decision::Row;
-use super::decision::What;
 use super::facts::Facts;
 use super::facts::TargetFacts;
-use super::facts::Usable;
 use super::facts::Wish;
 use super::ledger::Ledger;
 use super::ledger::RunStanding;
@@ -30,11 +28,7 @@ use super::receipt::Answer;
 use super::receipt::EndKind;
 use super::receipt::Note;
 use super::receipt::Receipt;
-use super::sight::Looks;
-use super::sight::Motion;
 use super::sight::Sight;
-use super::version;
-use super::version::Order;
 use super::when::When;
 
 /// What one target amounts to.

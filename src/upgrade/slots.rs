@@ -69,13 +69,21 @@ pub fn of_resource(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], next: &Effe
 /// no numbers that move: hundreds of resources may wait here, and each change would be a write of every one of them.
 pub fn of_connection(facts: &Facts, next: &Effect) -> Option<Blocker> {
     let connection = &facts.connection;
-    let open = connection.open.iter().map(String::as_str).filter(|o| *o != next.key.object).collect();
+    let open = connection
+        .open
+        .iter()
+        .map(String::as_str)
+        .filter(|o| *o != next.key.object)
+        .collect();
     let holders = Holders::new(open, connection.reservations.iter(), facts, next);
     let (taken, limit) = (holders.objects.len(), connection.limit);
     if taken + connection.ahead < limit {
         return None;
     }
-    let allows = format!("Connection {} allows {limit} at once (spec.limits.maxConcurrentUpgrades)", connection.name);
+    let allows = format!(
+        "Connection {} allows {limit} at once (spec.limits.maxConcurrentUpgrades)",
+        connection.name
+    );
     Some(Blocker {
         reason: Reason::LimitReached,
         message: if taken >= limit {

@@ -1,6 +1,7 @@
 //! The table of situations, one set of facts per row.
 
 use super::super::decision::Summary;
+use super::super::facts::Facts;
 use super::super::facts::TargetFacts;
 use super::super::facts::Usable;
 use super::super::receipt::EndKind;
@@ -9,7 +10,6 @@ use super::super::receipt::Note;
 use super::super::receipt::Receipt;
 use super::super::sight::Sight;
 use super::super::testing::*;
-use super::*;
 
 const C8: &str = "domain-c8";
 

@@ -68,7 +68,9 @@ fn opens(gate: &Gate) -> Option<Timestamp> {
 /// Both schedules allow a start at this moment, which another clock than ours showed to the second.
 pub fn allowed_at(connection: &Schedule, own: &Schedule, second: Timestamp) -> bool {
     let last = second.checked_add(jiff::SignedDuration::from_millis(999)).unwrap_or(second);
-    [second, last].into_iter().any(|t| matches!(gate(connection, own, t), Gate::Open(_)))
+    [second, last]
+        .into_iter()
+        .any(|t| matches!(gate(connection, own, t), Gate::Open(_)))
 }
 
 fn own_invalid(error: &InvalidSchedule) -> Blocker {
@@ -98,3 +100,7 @@ impl When {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "when_tests.rs"]
+mod tests;

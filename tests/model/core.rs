@@ -4,6 +4,7 @@
 //! `Receipt::standing`, `conclude`) and, where the resource is gone, the real `conclude` as the sweep calls it. All of them are pure, so
 //! an answer is remembered by the *whole* question: the same question is not worked out twice.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::sync::RwLock;
@@ -31,6 +32,7 @@ use windlass::upgrade::memory::Seen;
 use windlass::upgrade::reason::Reason;
 use windlass::upgrade::reason::State;
 use windlass::upgrade::receipt::*;
+use windlass::upgrade::schedule::Schedule;
 use windlass::upgrade::target::Authority;
 use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
@@ -307,6 +309,7 @@ impl Core {
             deleting: false,
             suspend: spec.suspend,
             hold: None,
+            schedule: Ok(Schedule::default()),
             strategy: Strategy {
                 max_concurrent: self.max_concurrent,
                 max_failures: 9,
@@ -318,6 +321,7 @@ impl Core {
                 usable: Usable::Yes,
                 suspend: false,
                 hold: None,
+                schedule: Ok(Schedule::default()),
                 reservations: q.slots.iter().map(reservation).collect(),
                 limit: 9,
                 open: BTreeSet::new(),

@@ -239,8 +239,11 @@ impl Permits {
         }
         let created = receipt.creation_timestamp().map_or_else(|| self.clock.wall(), |t| t.0);
         if !allowed_at(&plan.schedules.connection, &plan.schedules.own, created) {
-            self.withdraw(permit, &format!("the schedules do not allow a start at {created}, the API server's time"))
-                .await;
+            self.withdraw(
+                permit,
+                &format!("the schedules do not allow a start at {created}, the API server's time"),
+            )
+            .await;
             return Err(Refused::OutsideOfSchedule(created));
         }
         Ok((permit, receipt))

@@ -187,4 +187,3 @@ fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
     version::order(&wish.version, &looks.version) == Order::Older
         || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
 }
-
