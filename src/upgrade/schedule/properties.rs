@@ -133,7 +133,7 @@ impl Allowed<'_> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: at_scale(12, 5000), ..Config::default() })]
+    #![proptest_config(Config { cases: at_scale(12, 600), ..Config::default() })]
 
     #[test]
     fn a_window_is_open_when_some_firing_covers_it((at, window) in select(PLACES.to_vec()).prop_flat_map(|(zone, at)| (Just(second(at)), any_window(zone)))) {
