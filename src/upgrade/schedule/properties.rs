@@ -133,11 +133,11 @@ impl Allowed<'_> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: at_scale(12, 600), ..Config::default() })]
+    #![proptest_config(Config { cases: at_scale(14, 1000), ..Config::default() })]
 
     #[test]
     fn a_window_is_open_when_some_firing_covers_it((at, window) in select(PLACES.to_vec()).prop_flat_map(|(zone, at)| (Just(second(at)), any_window(zone)))) {
-        let (from, until) = (at - 1500 * MINUTE, at + 1500 * MINUTE);
+        let (from, until) = (at - 700 * MINUTE, at + 700 * MINUTE);
         let oracle = Oracle::new(&window, from - i64::try_from(window.duration.as_secs()).unwrap(), until);
         let read = read(&window).unwrap();
         // From behind, so that the next opening is known at each minute.
