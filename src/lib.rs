@@ -20,3 +20,5 @@ pub mod vendor;
 
 #[cfg(test)]
 mod purity;
+#[cfg(test)]
+mod scale;

@@ -166,6 +166,35 @@ fn each_cluster_needs_a_version_of_its_own_or_the_batch_has_one() {
 }
 
 #[test]
+fn a_schedule_is_written_as_it_was_read_and_means_the_same() {
+    let written = json!({
+        "notBefore": "2026-11-25T00:00:00Z", "notAfter": "2026-12-10T00:00:00Z",
+        "windows": [{"cron": "0 1 * * 6,0", "duration": "4h", "timeZone": "Europe/Madrid"}],
+        "freezes": [{"from": "2026-12-18T00:00:00Z", "until": "2027-01-04T00:00:00Z", "reason": "year-end freeze CHG-991"}],
+    });
+    let b = batch(|spec| spec["schedule"] = written.clone());
+    assert_eq!(serde_json::to_value(&b).unwrap()["spec"]["schedule"], written);
+    let plain = b.spec.schedule.unwrap().written().unwrap();
+    assert_eq!(plain.windows[0].duration, std::time::Duration::from_hours(4));
+    crate::upgrade::schedule::Schedule::parse(&plain).unwrap();
+
+    let unreadable = batch(|spec| spec["schedule"] = json!({"windows": [{"cron": "0 1 * * 6", "duration": "4d", "timeZone": "UTC"}]}));
+    let refused = unreadable.spec.schedule.unwrap().written().unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "schedule.windows[0]: duration \"4d\": expected more than 0s and at most 168h"
+    );
+}
+
+#[test]
+fn a_connection_has_a_limit_also_where_none_is_written() {
+    let mut here = connection("https://vc1.example");
+    assert_eq!(here.spec.max_concurrent_upgrades(), 8);
+    here.spec.limits = serde_json::from_value(json!({"maxConcurrentUpgrades": 3})).unwrap();
+    assert_eq!(here.spec.max_concurrent_upgrades(), 3);
+}
+
+#[test]
 fn a_connection_keeps_its_address() {
     let here = connection("https://vc1.example");
     here.validate_cel().unwrap();

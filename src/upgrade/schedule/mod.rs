@@ -29,9 +29,15 @@ mod window;
 mod words;
 
 #[cfg(test)]
+mod dst_tests;
+#[cfg(test)]
 mod gate_tests;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod parse_tests;
+#[cfg(test)]
+mod properties;
 
 use std::time::Duration;
 
@@ -288,4 +294,10 @@ fn nearest(zones: &TimeZoneDatabase, name: &str) -> Option<String> {
 fn later(t: Timestamp, by: SignedDuration) -> Timestamp {
     let end = if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
     t.checked_add(by).unwrap_or(end)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many days were looked at, so that tests can say how much work a question is.
+    static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }

@@ -84,6 +84,7 @@ impl Window {
         let mut day = newest;
         let mut found: Option<Span> = None;
         while day >= oldest {
+            looked();
             if self.cron.on(day)
                 && let Some(span) = self.newest_of(day, t)
                 && span.close > t
@@ -108,6 +109,7 @@ impl Window {
         let last = self.date(later(t, HORIZON));
         let mut day = self.date(t).yesterday().ok()?;
         while day <= last {
+            looked();
             if !self.cron.in_month(day) {
                 day = day.last_of_month().tomorrow().ok()?;
                 continue;
@@ -228,4 +230,10 @@ fn after_minutes(midnight: Timestamp, minutes: i32) -> Timestamp {
 /// The instant at which clocks of that offset show `at`; the end of time where that is out of reach, so that nothing opens there.
 fn instant(offset: Offset, at: DateTime) -> Timestamp {
     offset.to_timestamp(at).unwrap_or(Timestamp::MAX)
+}
+
+/// Counts the work, in tests.
+fn looked() {
+    #[cfg(test)]
+    super::LOOKS.set(super::LOOKS.get() + 1);
 }
