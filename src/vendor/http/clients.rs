@@ -25,7 +25,7 @@ use crate::vendor::error::VendorError;
 
 /// Longest wait for the whole answer to a read. Reads are lists of at most some hundred short rows: 30 s is what an overloaded vCenter
 /// takes, not a healthy one, and it is shorter than every poll that matters.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The two clients.
 #[derive(Clone, Debug)]
