@@ -15,6 +15,8 @@ pub mod ledgers;
 pub mod patch;
 pub mod permit;
 pub mod receipts;
+#[cfg(test)]
+mod receipts_fuzz;
 pub mod report;
 pub mod run;
 pub mod sights;

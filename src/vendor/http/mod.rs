@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod parsing_fuzz;
+#[cfg(test)]
 mod read_tests;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -14,6 +14,8 @@ mod start;
 mod wire;
 
 #[cfg(test)]
+mod answers_fuzz;
+#[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod tests;
