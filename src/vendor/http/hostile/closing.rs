@@ -7,15 +7,15 @@ use rustls::version::TLS13;
 use super::peer::Ending;
 use super::*;
 
-/// What a start must come to when its connection ends at a point.
+/// What a start must come to, when its connection ends at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Must {
     /// The request cannot have left: proof that nothing was taken.
-    BeUnsent,
+    Unsent,
     /// A byte of the request may have been read: doubt.
-    BeInDoubt,
+    InDoubt,
     /// Whether the request left depends on who is faster.
-    BeEither,
+    Either,
 }
 
 /// Every point, with what comes before it.
@@ -23,14 +23,14 @@ fn points() -> Vec<(&'static str, Vec<Step>, Must)> {
     use Must::*;
     use Step::*;
     let mut points = vec![
-        ("before TLS", vec![], BeUnsent),
-        ("after the client's hello", vec![Hello], BeUnsent),
-        ("in the middle of the server's flight", vec![Hello, Flight(50)], BeUnsent),
-        ("after the server's flight", vec![Hello, Flight(100)], BeEither),
-        ("after the handshake", vec![Handshake], BeInDoubt),
-        ("after the request's head", vec![Handshake, Head], BeInDoubt),
-        ("after half of the request's body", vec![Handshake, Head, HalfBody], BeInDoubt),
-        ("after the request", vec![Handshake, Request], BeInDoubt),
+        ("before TLS", vec![], Unsent),
+        ("after the client's hello", vec![Hello], Unsent),
+        ("in the middle of the server's flight", vec![Hello, Flight(50)], Unsent),
+        ("after the server's flight", vec![Hello, Flight(100)], Either),
+        ("after the handshake", vec![Handshake], InDoubt),
+        ("after the request's head", vec![Handshake, Head], InDoubt),
+        ("after half of the request's body", vec![Handshake, Head, HalfBody], InDoubt),
+        ("after the request", vec![Handshake, Request], InDoubt),
     ];
     for (name, bytes) in [
         ("in the status line", "HTTP/1.1 20"),
@@ -49,7 +49,7 @@ fn points() -> Vec<(&'static str, Vec<Step>, Must)> {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1f\r\n{\"domain-c8\":{\"res\":\"STARTED\"}}\r\n",
         ),
     ] {
-        points.push((name, vec![Handshake, Request, Send(bytes.into())], BeInDoubt));
+        points.push((name, vec![Handshake, Request, Send(bytes.into())], InDoubt));
     }
     points
 }
@@ -58,7 +58,7 @@ async fn try_one(version: &'static rustls::SupportedProtocolVersion, point: (&'s
     let (name, mut steps, mut must) = point;
     if version == &TLS12 && ending == Ending::Reset && name == "after the handshake" {
         // In TLS 1.2 the server speaks last: its reset may overtake its own last word, and then the client never had a connection.
-        must = Must::BeEither;
+        must = Must::Either;
     }
     steps.push(Step::End(ending));
     let peer = Peer::speaking(&[version], move |_| steps.clone(), |_| {}).await;
@@ -68,9 +68,9 @@ async fn try_one(version: &'static rustls::SupportedProtocolVersion, point: (&'s
     let seen = peer.counted().await;
     let case = format!("{:?}, {ending:?} {name}: {answer:?}", version.version);
     match must {
-        Must::BeUnsent => assert!(is_unsent(&answer), "{case}"),
-        Must::BeInDoubt => assert!(is_lost(&answer), "{case}"),
-        Must::BeEither => assert!(is_unsent(&answer) || is_lost(&answer), "{case}"),
+        Must::Unsent => assert!(is_unsent(&answer), "{case}"),
+        Must::InDoubt => assert!(is_lost(&answer), "{case}"),
+        Must::Either => assert!(is_unsent(&answer) || is_lost(&answer), "{case}"),
     }
     assert_eq!(seen.len(), 1, "a second connection: {case}");
     assert!(seen[0].requests() <= 1, "a second request: {case}");

@@ -96,7 +96,9 @@ async fn a_long_answer_that_never_ends_keeps_others_waiting_but_never_small_ones
         assert_eq!(start(&other).await, Answer::Accepted { job: None });
         assert_eq!(shared.available_permits(), 0, "all that was while the hostile one held it");
     };
-    let (held, ()) = tokio::join!(read_within(&holder, Verb::Get, 1_500), others);
-    assert!(held.unwrap().reply.body.is_err());
-    assert_eq!(shared.available_permits(), 1, "its timeout took the place back");
+    tokio::select! {
+        held = read_within(&holder, Verb::Get, 20_000) => panic!("it never ends: {held:?}"),
+        () = others => {}
+    }
+    assert_eq!(shared.available_permits(), 1, "a call that is over gives its place back");
 }

@@ -221,7 +221,9 @@ impl Peer {
             }
         };
         let came = tokio::time::timeout(Duration::from_secs(20), wait).await;
-        assert!(came.is_ok(), "not in time: {:?}", self.log.seen.lock().unwrap());
+        let seen = self.log.seen.lock().unwrap();
+        let short: Vec<_> = seen.iter().map(|s| (s.hello.len(), s.received.len(), s.sent, s.over)).collect();
+        assert!(came.is_ok(), "not in time; hello, received, sent, over: {short:?}");
     }
 
     /// Connections and requests of a client that is gone.

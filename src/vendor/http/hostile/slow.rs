@@ -3,7 +3,7 @@
 use super::*;
 
 /// Shorter than a whole answer takes to drip, byte by byte.
-const DRIP: Duration = Duration::from_millis(40);
+const DRIP: Duration = Duration::from_millis(80);
 
 fn ways_to_be_slow() -> Vec<(&'static str, Vec<Step>)> {
     let whole = answer(200, STARTED);
@@ -19,17 +19,22 @@ fn ways_to_be_slow() -> Vec<(&'static str, Vec<Step>)> {
     ]
 }
 
+/// Of connections and of requests. On a busy machine the time may be over before the request is written.
+fn at_most_one((connections, requests): (usize, usize)) -> bool {
+    connections <= 1 && requests <= 1
+}
+
 #[tokio::test]
 async fn no_slow_server_holds_a_start_past_its_timeout_or_gets_it_twice() {
     let tries = ways_to_be_slow().into_iter().map(async |(name, slow)| {
         let peer = Peer::always([vec![Step::Handshake, Step::Request], slow].concat()).await;
-        let http = impatient(&peer, 500);
+        let http = impatient(&peer, 1_000);
         let answer = start(&http).await;
         let took = http.clock().mono().0;
         drop(http);
         assert!(is_lost(&answer), "{name}: {answer:?}");
         assert!(took < Duration::from_secs(5), "{name}: {took:?}");
-        assert_eq!(peer.tally().await, (1, 1), "{name}");
+        assert!(at_most_one(peer.tally().await), "{name}");
     });
     futures::future::join_all(tries).await;
 }
@@ -39,12 +44,12 @@ async fn no_slow_server_holds_a_read_past_its_timeout_or_makes_it_be_tried_again
     let tries = ways_to_be_slow().into_iter().map(async |(name, slow)| {
         let peer = Peer::always([vec![Step::Handshake, Step::Request], slow].concat()).await;
         let http = client(&peer);
-        let outcome = read_within(&http, Verb::Get, 500).await;
+        let outcome = read_within(&http, Verb::Get, 1_000).await;
         let took = http.clock().mono().0;
         drop(http);
         assert!(outcome.is_err() || outcome.is_ok_and(|dated| dated.reply.body.is_err()), "{name}");
         assert!(took < Duration::from_secs(5), "{name}: {took:?}");
-        assert_eq!(peer.tally().await, (1, 1), "{name}");
+        assert!(at_most_one(peer.tally().await), "{name}");
     });
     futures::future::join_all(tries).await;
 }

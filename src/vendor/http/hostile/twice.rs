@@ -66,7 +66,9 @@ async fn a_refusal_before_the_body_was_read_is_a_refusal_and_brings_no_second_re
     let small = json!({CLUSTER: {"desired_version": "v1.30"}});
     // The peer answers when it has the head: the client is still writing this then.
     let large = json!({CLUSTER: {"desired_version": "v".repeat(4 * 1024 * 1024)}});
-    for body in [small, large] {
+    // It says goodbye then: an idle connection whose request was cut short by its answer is kept open by hyper until the peer ends it.
+    let (hold, goodbye) = (super::peer::Ending::Hold, super::peer::Ending::Goodbye);
+    for (body, ending) in [(small, hold), (large, goodbye)] {
         for (early, expected) in [
             (answer(401, ""), "not taken"),
             (answer(429, ""), "not taken"),
@@ -75,7 +77,7 @@ async fn a_refusal_before_the_body_was_read_is_a_refusal_and_brings_no_second_re
             (answer(403, "{}"), "rejected"),
             (answer(500, ""), "lost"),
         ] {
-            let peer = Peer::always(vec![Step::Handshake, Step::Head, Step::Send(early)]).await;
+            let peer = Peer::always(vec![Step::Handshake, Step::Head, Step::Send(early), Step::End(ending)]).await;
             let http = client(&peer);
             let answer = start_with(&http, &body).await;
             drop(http);
