@@ -297,18 +297,7 @@ impl KubeCredentials {
                 last.refused = None;
             }
         }
-        let text = |key: &str| {
-            let bytes = secret.data.as_ref().and_then(|d| d.get(key));
-            let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
-            text.ok_or_else(|| CredentialError::Incomplete {
-                secret: self.secret.clone(),
-                key: key.to_owned(),
-            })
-        };
-        Ok(Credentials {
-            username: text("username")?,
-            password: SecretString::from(text("password")?),
-        })
+        credentials_in(secret, &self.secret)
     }
 
     async fn fetch(&self) -> Result<Credentials, CredentialError> {
@@ -334,5 +323,54 @@ impl KubeCredentials {
 impl CredentialSource for KubeCredentials {
     fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
         self.fetch().boxed()
+    }
+}
+
+/// What a Secret of this name holds.
+fn credentials_in(secret: &Secret, name: &str) -> Result<Credentials, CredentialError> {
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref().and_then(|d| d.get(key));
+        let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
+        text.ok_or_else(|| CredentialError::Incomplete {
+            secret: name.to_owned(),
+            key: key.to_owned(),
+        })
+    };
+    Ok(Credentials {
+        username: text("username")?,
+        password: SecretString::from(text("password")?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_secret_of_any_bytes_gives_its_own_text_or_names_the_key_and_never_shows_a_byte(
+            data in prop::collection::btree_map("username|password|other", prop::collection::vec(prop_oneof![any::<u8>(), 32..127_u8], 0..40), 0..3),
+        ) {
+            let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
+            let secret = Secret { data: Some(data), ..Secret::default() };
+            let data = secret.data.as_ref().unwrap();
+            let readable = |key: &str| data.get(key).is_some_and(|b| !b.0.is_empty() && std::str::from_utf8(&b.0).is_ok());
+            match credentials_in(&secret, "vc1") {
+                Ok(read) => {
+                    prop_assert_eq!(read.username.as_bytes(), &*data["username"].0);
+                    prop_assert_eq!(read.password.expose_secret().as_bytes(), &*data["password"].0);
+                    prop_assert_eq!(format!("{read:?}"), "Credentials { .. }");
+                }
+                Err(error) => {
+                    let key = if readable("username") { "password" } else { "username" };
+                    prop_assert!(!readable(key));
+                    prop_assert_eq!(error.to_string(), format!("Secret vc1 has no usable key {key}"));
+                }
+            }
+        }
     }
 }

@@ -16,6 +16,8 @@ pub mod line;
 pub mod patch;
 pub mod permit;
 pub mod receipts;
+#[cfg(test)]
+mod receipts_fuzz;
 pub mod report;
 pub mod run;
 pub mod sights;

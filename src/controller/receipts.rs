@@ -78,7 +78,7 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
             how: a.how.clone(),
         }),
         end,
-        unknown_word: (!unknown.is_empty()).then(|| unknown.join(", ")),
+        unknown_word: (!unknown.is_empty()).then(|| bounded(&unknown.join(", "))),
     }
 }
 

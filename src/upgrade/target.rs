@@ -87,7 +87,7 @@ impl Authority {
             && parsed.fragment().is_none();
         let host = parsed.host_str().map(|h| h.trim_end_matches('.').to_lowercase());
         match (bare, host.filter(|h| !h.is_empty()), parsed.port_or_known_default()) {
-            (true, Some(host), Some(port)) => Ok(Authority(format!("{host}:{port}"))),
+            (true, Some(host), Some(port)) if same_when_read_again(&host) => Ok(Authority(format!("{host}:{port}"))),
             _ => Err(AuthorityError::NotBare { url: url.to_owned() }),
         }
     }
@@ -112,6 +112,12 @@ impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a host without its last dots still is that host. `0xa.1..` is a name, but `0xa.1` is 10.0.0.1: one endpoint would have two
+/// authorities, and a target there two ledgers.
+fn same_when_read_again(host: &str) -> bool {
+    url::Url::parse(&format!("https://{host}")).is_ok_and(|again| again.host_str() == Some(host))
 }
 
 /// One thing that can be upgraded, and the key of its ledger.
@@ -281,6 +287,8 @@ mod tests {
             "vc1",
             "https://",
             "https://.",
+            "https://10..",
+            "https://0xa.1..",
         ] {
             assert!(Authority::from_url(bad).is_err(), "{bad}");
         }

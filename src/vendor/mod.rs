@@ -16,6 +16,8 @@
 pub mod credentials;
 pub mod error;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod mutated;
 mod seam;
 pub mod text;
 pub mod vcenter;

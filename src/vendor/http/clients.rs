@@ -25,7 +25,7 @@ use crate::vendor::error::VendorError;
 
 /// Longest wait for the whole answer to a read. Reads are lists of at most some hundred short rows: 30 s is what an overloaded vCenter
 /// takes, not a healthy one, and it is shorter than every poll that matters.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The two clients.
 #[derive(Clone, Debug)]
@@ -96,8 +96,11 @@ fn public_roots() -> RootCertStore {
     roots
 }
 
+/// How a certificate begins in PEM.
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+
 /// Reads every certificate of a PEM bundle. One that cannot be used is an error that says which, never skipped in silence.
-fn bundle(pem: &str) -> Result<RootCertStore, VendorError> {
+pub(super) fn bundle(pem: &str) -> Result<RootCertStore, VendorError> {
     let bad = |why: String| VendorError::BadCaBundle { why };
     let mut roots = RootCertStore::empty();
     for (number, item) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
@@ -105,6 +108,13 @@ fn bundle(pem: &str) -> Result<RootCertStore, VendorError> {
         roots
             .add(certificate)
             .map_err(|e| bad(format!("certificate {number} cannot be read ({e})")))?;
+    }
+    let begun = pem.split(['\n', '\r']).filter(|line| line.starts_with(BEGIN)).count();
+    if roots.len() < begun {
+        return Err(bad(format!(
+            "{begun} certificates begin in it and {} can be read; one lacks its end or stands within another",
+            roots.len()
+        )));
     }
     if roots.is_empty() {
         return Err(bad(
@@ -132,11 +142,13 @@ mod tests {
     fn a_bad_bundle_says_what_is_wrong() {
         let broken = format!("{}-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", pem("a.example"));
         let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let unfinished = format!("{BEGIN}\n{}", pem("a.example"));
         for (text, says) in [
             ("", "no certificate"),
             ("hello", "no certificate"),
             (broken.as_str(), "item 2"),
             (not_a_certificate, "certificate 1"),
+            (unfinished.as_str(), "2 certificates begin in it and 1 can be read"),
         ] {
             let err = bundle(text).unwrap_err();
             assert!(err.message().contains("spec.caBundlePEM") && err.message().contains(says), "{err}");

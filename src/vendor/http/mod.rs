@@ -1,7 +1,8 @@
 //! HTTP for all vendors: the only module that touches reqwest.
 //!
 //! [`Http::read`] sends what may be repeated, [`Http::send_once`] sends a start. Every request of both passes the address fence
-//! ([`Fence`]), trusts only the Connection's CA or the public roots, follows no redirect, asks no proxy, and reads at most 8 MiB.
+//! ([`Fence`]), trusts only the Connection's CA or the public roots, follows no redirect, asks no proxy, and reads at most 8 MiB, of
+//! which only few are in memory at once ([`room`]).
 //! Secrets travel in `SecretString`s and sensitive headers; no URL, header or body is ever logged.
 #![expect(clippy::disallowed_methods, reason = "the one module that sends HTTP requests to vendors")]
 
@@ -11,10 +12,15 @@ mod fence;
 mod limit;
 mod reply;
 mod resolve;
+mod room;
 mod send_once;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod parsing_fuzz;
 #[cfg(test)]
 mod read_tests;
 #[cfg(test)]
@@ -35,8 +41,10 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use self::clients::Clients;
+use self::clients::READ_TIMEOUT;
 use self::failure::Broken;
 use self::limit::Limiter;
+use self::room::Room;
 use super::CallObserver;
 use super::error::VendorError;
 use crate::clock::Clock;
@@ -47,10 +55,11 @@ pub use fence::Fence;
 pub use fence::FenceError;
 pub use fence::Forbidden;
 pub use reply::Dated;
-pub use reply::LONGEST_BODY;
 pub use reply::Reply;
 pub use resolve::Lookup;
 pub use resolve::SystemDns;
+pub use room::LONGEST_BODY;
+pub use room::SMALL_BODY;
 pub use send_once::NotSent;
 pub use send_once::StartCall;
 pub use send_once::Unsent;
@@ -85,6 +94,7 @@ pub struct Http {
     base: Url,
     clients: Clients,
     limiter: Limiter,
+    room: Room,
     clock: Clock,
     observer: Option<Arc<dyn CallObserver>>,
 }
@@ -150,6 +160,7 @@ impl Http {
             base,
             clients,
             limiter,
+            room: Room::of_the_process(),
             clock,
             observer,
         })
@@ -208,9 +219,8 @@ impl Http {
             // Without a body nothing else says that there is none, and some servers then answer 411 (RFC 9110, 8.6).
             request = request.header(CONTENT_LENGTH, "0");
         }
-        if let Some(timeout) = call.timeout {
-            request = request.timeout(timeout);
-        }
+        let timeout = call.timeout.unwrap_or(READ_TIMEOUT);
+        request = request.timeout(timeout);
         let (asked, at) = (self.clock.mono(), self.clock.wall());
         let response = match request.send().await {
             Ok(response) => response,
@@ -225,7 +235,8 @@ impl Http {
                 });
             }
         };
-        let reply = Reply::read(response, self.clock.wall()).await;
+        let left = timeout.saturating_sub(self.clock.mono().since(asked));
+        let reply = Reply::read(response, self.clock.wall(), self.room.place(&self.clock, left)).await;
         self.count(call.operation, class_of(reply.status), Some(reply.status), asked);
         let status = reply.status;
         if status == 429 {

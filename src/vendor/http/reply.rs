@@ -1,5 +1,6 @@
 //! What came back over HTTP: a status, a bounded body, and the pause that was asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,10 +8,10 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::TimeZone;
 use reqwest::header::RETRY_AFTER;
 
+use super::room::LONGEST_BODY;
+use super::room::Place;
+use super::room::SMALL_BODY;
 use crate::upgrade::timing::Mono;
-
-/// Longest body that is read. A list of every Supervisor cluster of a large vCenter is far below it.
-pub const LONGEST_BODY: usize = 8 * 1024 * 1024;
 
 /// One answer. A status alone already says something, so a body that broke off does not take it away.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The whole body, or why there is none.
     pub body: Result<Vec<u8>, String>,
+    /// Held as long as a long body is. Whoever holds a reply makes no other call: it could wait for the place that the reply takes.
+    _place: Option<Arc<Place>>,
 }
 
 /// An answer, and when it was asked for.
@@ -35,32 +38,81 @@ pub struct Dated {
 }
 
 impl Reply {
-    /// Reads a response to its end, or to [`LONGEST_BODY`].
-    pub(super) async fn read(mut response: reqwest::Response, now: Timestamp) -> Reply {
+    /// Reads a response to its end, or to [`SMALL_BODY`]; the body of a 200 to [`LONGEST_BODY`] if `place` comes to be. Other statuses have
+    /// an error's few words, if they have any.
+    pub(super) async fn read(mut response: reqwest::Response, now: Timestamp, place: impl Future<Output = Result<Place, String>>) -> Reply {
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| retry_after(v, now));
-        let mut body = Vec::new();
-        let body = loop {
-            match response.chunk().await {
-                Ok(None) => break Ok(body),
-                Ok(Some(chunk)) if body.len() + chunk.len() > LONGEST_BODY => {
-                    break Err(format!("a body of more than {LONGEST_BODY} bytes"));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Err(_) => break Err(format!("a body that broke off after {} bytes", body.len())),
-            }
+        let mut buffer = Buffer {
+            bytes: Vec::new(),
+            most: SMALL_BODY,
+            place: None,
         };
-        Reply { status, retry_after, body }
+        let body = buffer.fill(&mut response, (status == 200).then_some(place)).await;
+        Reply {
+            status,
+            retry_after,
+            body: body.map(|()| buffer.bytes),
+            _place: buffer.place.map(Arc::new),
+        }
     }
 
     /// The body, where all of it came.
     pub fn whole_body(&self) -> Option<&[u8]> {
         self.body.as_deref().ok()
     }
+}
+
+/// A body on its way in. It never holds more than `most`.
+struct Buffer {
+    bytes: Vec<u8>,
+    most: usize,
+    place: Option<Place>,
+}
+
+impl Buffer {
+    async fn fill(
+        &mut self,
+        response: &mut reqwest::Response,
+        mut place: Option<impl Future<Output = Result<Place, String>>>,
+    ) -> Result<(), String> {
+        // A length that is announced is believed where it is too much: nothing is read of what would be refused at its end.
+        let announced = response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        self.make_room(announced, &mut place).await?;
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(chunk)) => {
+                    self.make_room(self.bytes.len().saturating_add(chunk.len()), &mut place).await?;
+                    self.bytes.extend_from_slice(&chunk);
+                }
+                Err(_) => return Err(format!("a body that broke off after {} bytes", self.bytes.len())),
+            }
+        }
+    }
+
+    async fn make_room(&mut self, needed: usize, place: &mut Option<impl Future<Output = Result<Place, String>>>) -> Result<(), String> {
+        if needed <= self.most {
+            return Ok(());
+        }
+        if needed > LONGEST_BODY {
+            return Err(too_long(LONGEST_BODY));
+        }
+        let place = place.take().ok_or_else(|| too_long(self.most))?;
+        self.place = Some(place.await?);
+        self.most = LONGEST_BODY;
+        // All at once: a buffer that grows by doubling is there three times while it is moved. What is not written to is address space only.
+        self.bytes.reserve_exact(LONGEST_BODY - self.bytes.len());
+        Ok(())
+    }
+}
+
+fn too_long(most: usize) -> String {
+    format!("a body of more than {most} bytes")
 }
 
 /// Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3) compared with `now`. A date that is past is no pause.

@@ -3,6 +3,9 @@
 //! Everything that can fail without the vendor is done before the permit is armed; arming is the last act before the socket. After it
 //! there is exactly one request on a connection of its own, and whatever comes of it is an answer (`vendors.md` 5.1), never an error.
 
+use std::future::Ready;
+use std::future::ready;
+
 use reqwest::header::HeaderValue;
 use reqwest::header::USER_AGENT;
 use secrecy::SecretString;
@@ -10,6 +13,8 @@ use secrecy::SecretString;
 use super::Http;
 use super::failure::Broken;
 use super::reply::Reply;
+use super::room::Place;
+use super::room::SMALL_BODY;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
 use crate::controller::permit::Unarmed;
@@ -88,7 +93,7 @@ impl Http {
         let outcome = self.clients.starts.execute(request).await;
         let (answer, status) = match outcome {
             Ok(response) => {
-                let reply = Reply::read(response, self.clock.wall()).await;
+                let reply = Reply::read(response, self.clock.wall(), no_place()).await;
                 (judge(&reply), Some(reply.status))
             }
             Err(error) => (unanswered(&Broken::read(error, self.authority.as_str())), None),
@@ -114,6 +119,11 @@ impl Http {
             .build()
             .map_err(|e| no(e.without_url().to_string()))
     }
+}
+
+/// The answer to a start waits for nobody: it is about one target and short, and one that is left waiting would be doubt of our own making.
+fn no_place() -> Ready<Result<Place, String>> {
+    ready(Err(format!("a body of more than {SMALL_BODY} bytes, and it is about one target")))
 }
 
 /// No status came. Only a connection that never came about proves that nothing was taken.

@@ -14,6 +14,8 @@ mod start;
 mod wire;
 
 #[cfg(test)]
+mod answers_fuzz;
+#[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,8 @@ use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Timing;
 
+#[cfg(test)]
+pub(crate) use answers::judge;
 pub use start::Ready;
 pub use start::describe_request;
 
@@ -138,8 +142,8 @@ impl VCenter {
     /// noticed here. No documented call of this interface tells the version.
     pub async fn probe(&self) -> Result<Probe, VendorError> {
         self.shared.session.refresh(&self.shared.http).await?;
-        let listing = self.list().await.map_err(|failure| failure.error)?;
-        let count = listing.sights.len();
+        // Only their number is kept: the list itself may be long, and another call follows.
+        let count = self.list().await.map_err(|failure| failure.error)?.sights.len();
         let mut message = format!("logged in; {count} Supervisor cluster{}", if count == 1 { "" } else { "s" });
         // For people only, so its failure fails nothing: what a cluster may go to is in the cluster's own look.
         if let Ok(versions) = self.versions().await

@@ -202,7 +202,7 @@ async fn log_in(http: &Http, credentials: &Credentials) -> Result<Arc<Token>, Ve
 }
 
 /// The body of a login: a JSON string that fits into a header.
-fn token_of(body: &[u8]) -> Option<SecretString> {
+pub(super) fn token_of(body: &[u8]) -> Option<SecretString> {
     let token: String = serde_json::from_slice(body).ok()?;
     let fits = (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
     fits.then(|| SecretString::from(token))

@@ -18,6 +18,10 @@ use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
 use crate::vendor::text::sanitize;
 
+/// Most versions that a cluster is offered; vCenter offers a handful. Sights are kept, four of each target, and a list of 8 MiB in each
+/// would be the end of the process. A longer list counts as not shown, and the sight as incomplete.
+const MOST_VERSIONS: usize = 64;
+
 /// When and of whom something was asked.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -74,7 +78,7 @@ pub(super) fn of_info(asked: &Asked, info: &Value) -> Sight {
 /// What both shapes have in common. Every field that the specification requires counts towards completeness.
 fn seen(asked: &Asked, value: &Value, desired: Option<String>, progress: Option<i32>) -> Sight {
     let version = word(value, "current_version");
-    let offered = words(value, "available_versions");
+    let offered = words(value, "available_versions").filter(|versions| versions.len() <= MOST_VERSIONS);
     let state = word(value, "state");
     let motion = match state.as_deref() {
         Some("PENDING") => Motion::Moving {
