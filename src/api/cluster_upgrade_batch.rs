@@ -99,7 +99,7 @@ pub struct ClusterUpgradeBatchSpec {
     pub timeout: Option<CanonicalDuration>,
 
     /// Any text of your own, at most 32 of a-z, 0-9, dot and dash. Default: empty. One version is started once per cluster for one
-    /// runKey, so change it to try a version again that has failed, or that was accepted with other options.
+    /// runKey, so change it to try a version again that was refused or has failed, or that was accepted with other options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = RUN_KEY_PATTERN))]
     pub run_key: Option<String>,

@@ -52,6 +52,9 @@ macro_rules! reasons {
         pub enum Reason { $($(#[$doc])* $name,)* }
 
         impl Reason {
+            /// All of them, for tables that must not miss one.
+            pub const ALL: &[Reason] = &[$(Reason::$name,)*];
+
             /// The persisted word.
             pub fn word(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name),)* }

@@ -193,7 +193,13 @@ impl Bench<'_> {
                 );
                 self.over(receipt, State::Rejected, Reason::RunKeyConflict, message)
             }
-            RunStanding::Refused(receipt) => self.over(receipt, State::Rejected, Reason::VendorRejected, receipt.outcome()),
+            RunStanding::Refused(receipt) => {
+                let message = format!(
+                    "{}; nothing was started, and the same is not asked again: once it is mended, change the options or set a new spec.runKey",
+                    receipt.outcome()
+                );
+                self.over(receipt, State::Rejected, Reason::VendorRejected, message)
+            }
             RunStanding::GaveUp(receipt) => {
                 let message = format!(
                     "not taken three times in a row, last: {}; set a new spec.runKey to try again",
@@ -225,7 +231,10 @@ impl Bench<'_> {
             }
             EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, receipt.outcome()),
             EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, receipt.outcome()),
-            EndKind::Failed => self.over(receipt, State::Failed, Reason::VendorFailed, receipt.outcome()),
+            EndKind::Failed => {
+                let message = format!("{}; once it is mended, set a new spec.runKey to start it again", receipt.outcome());
+                self.over(receipt, State::Failed, Reason::VendorFailed, message)
+            }
             EndKind::Rejected | EndKind::NotTaken | EndKind::Withdrawn => {
                 let message = format!(
                     "receipt {} was ended as {}, but the vendor took it after all: look at the target, then set a new spec.runKey",

@@ -181,5 +181,17 @@ fn a_batch_says_the_first_thing_that_matters() {
         assert_eq!(line(&facts), expected);
     }
     let message = batch(vec![failed(), ready()]).decide().summary.message;
-    assert_eq!(message, "a FAILED (because); 1 failure, 0 allowed; b not started");
+    assert_eq!(
+        message,
+        "a FAILED (because; once it is mended, set a new spec.runKey to start it again); 1 failure, 0 allowed; b not started"
+    );
+}
+
+#[test]
+fn an_end_that_people_can_mend_says_what_to_change() {
+    for kind in [EndKind::Failed, EndKind::Rejected] {
+        let decision = Facts::batch(100, [TargetFacts::over(C8, kind, 50)]).decide();
+        let said = decision.summary.message;
+        assert!(said.contains("set a new spec.runKey"), "{kind:?}: {said}");
+    }
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::effects;
 use super::large;
 use super::oracle;
+use super::person;
 use super::proxy::Fault;
 use super::proxy::Release;
 use super::proxy::Trap;
@@ -269,6 +270,44 @@ pub(super) async fn judge(story: &Story, rest: &Rest, reached: bool) -> anyhow::
     })
 }
 
+/// The doubt itself, of `domain-c1 UNKNOWN (the start may or may not have been taken: <doubt>; resolve receipt <name>)`, with versions
+/// that fit a line. Cluster and receipt are each run's own.
+fn doubt(message: &str) -> String {
+    let (_, why) = message.split_once("have been taken: ").unwrap_or(("", message));
+    let why = why.split("; resolve receipt").next().unwrap_or(why);
+    let short = why.split(' ').map(|word| match word.split_once('+') {
+        Some((version, rest)) if rest.ends_with(',') => format!("{version},"),
+        Some((version, _)) => version.to_owned(),
+        None => word.to_owned(),
+    });
+    short.collect::<Vec<_>>().join(" ")
+}
+
+/// What only a person can end: reached by a crash and by a lost answer.
+async fn persons() -> Vec<((Effect, Variant), Cell)> {
+    let cases = person::ALL
+        .iter()
+        .flat_map(|shown| [(true, Variant::DieCommitted), (false, Variant::CutAfter)].map(|(crash, variant)| (shown, crash, variant)));
+    stream::iter(cases)
+        .map(|((shows, label), crash, variant)| async move {
+            let label = (*label).to_owned();
+            let effect = Effect {
+                label,
+                nth: 1,
+                vendor: Some(("POST".to_owned(), CLUSTERS.to_owned())),
+            };
+            let cell = match person::case(*shows, crash).await {
+                Ok((_, breaches)) if !breaches.is_empty() => Cell::Violation(breaches.join("; ")),
+                Ok((rest, _)) => Cell::Person(format!("{} {}", rest.reason, doubt(&rest.message))),
+                Err(error) => Cell::Stuck(format!("{error:#}")),
+            };
+            ((effect, variant), cell)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
 /// The fault of one case, set before anything runs.
 pub(super) enum Harm {
     Api(Trap),
@@ -358,12 +397,13 @@ fn cases(effects: &[Effect], all: bool) -> Vec<(Effect, Variant)> {
 
 type Cells = BTreeMap<(Effect, Variant), Cell>;
 
-fn table(effects: &[Effect], cells: &Cells) -> String {
+fn table(effects: &[Effect], doubts: &[Effect], cells: &Cells) -> String {
     let mut text = format!("\n{:<30}", "effect");
     for (_, name) in VARIANTS {
         let _ = write!(text, " {name:<10}");
     }
-    for effect in effects {
+    let doubts: std::collections::BTreeSet<&Effect> = doubts.iter().collect();
+    for effect in effects.iter().chain(doubts) {
         let row = |v: &Variant| cells.get(&(effect.clone(), *v));
         if VARIANTS.iter().all(|(v, _)| row(v).is_none()) {
             continue;
@@ -389,11 +429,11 @@ fn totals(effects: &[Effect], cells: &Cells) -> String {
     };
     let person = |c: &Cell| if let Cell::Person(why) = c { Some(why.clone()) } else { None };
     let over = |c: &Cell| if let Cell::Over(why) = c { Some(why.clone()) } else { None };
-    let harmed: std::collections::BTreeSet<&Effect> = cells.keys().map(|(e, _)| e).collect();
+    let harmed = effects.iter().filter(|e| cells.keys().any(|(harmed, _)| harmed == *e)).count();
     format!(
         "effects {} of {}, variants tried {}, not reached {}, violations (duplicates and the rest) {}, stuck {}, other ends {} ({}), \
          UNKNOWN that needed a person {} ({})",
-        harmed.len(),
+        harmed,
         effects.len(),
         cells.len(),
         of(&|c| *c == Cell::NotReached),
@@ -417,7 +457,7 @@ async fn whatever_effect_is_harmed_however_the_start_happens_once() -> anyhow::R
     );
     let cases = cases(&effects, large());
     assert!(cases.len() >= 35, "{effects:?}");
-    let cells: Cells = stream::iter(cases)
+    let harmed = stream::iter(cases)
         .map(|(effect, variant)| async move {
             let cell = case(&effect, variant).await;
             let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
@@ -432,9 +472,11 @@ async fn whatever_effect_is_harmed_however_the_start_happens_once() -> anyhow::R
             ((effect, variant), cell)
         })
         .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    show(&table(&effects, &cells));
+        .collect::<Cells>();
+    let (mut cells, persons) = tokio::join!(harmed, persons());
+    let doubts: Vec<Effect> = persons.iter().map(|((effect, _), _)| effect.clone()).collect();
+    cells.extend(persons);
+    show(&table(&effects, &doubts, &cells));
     show(&format!("{}; {} s", totals(&effects, &cells), began.elapsed().as_secs()));
     for ((effect, variant), cell) in &cells {
         if let Cell::Violation(why) | Cell::Stuck(why) = cell {

@@ -109,7 +109,11 @@ fn name(receipt: &UpgradeReceipt) -> &str {
     receipt.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn end(receipt: &UpgradeReceipt) -> Option<String> {
+/// What a receipt came to. A note has come to its end when it is written, but for that of a run that somebody else began.
+pub fn end(receipt: &UpgradeReceipt) -> Option<String> {
+    if let Some(note) = receipt.spec.claim.note.clone().filter(|note| note != "Adopted") {
+        return Some(note);
+    }
     Some(receipt.status.as_ref()?.end.as_ref()?.kind.clone())
 }
 

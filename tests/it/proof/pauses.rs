@@ -87,8 +87,9 @@ impl Pause {
 
 async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
     let mut story = Story::new("pauses", 1).await?;
+    // Long enough that a busy machine renews it, and no longer than the pause.
     if pause.one_lease {
-        for (name, ms) in [("leaseDuration", 2500), ("leaseRenewDeadline", 1500), ("leaseRetry", 400)] {
+        for (name, ms) in [("leaseDuration", 6000), ("leaseRenewDeadline", 4500), ("leaseRetry", 500)] {
             story.world.timing[name] = json!(ms);
         }
     }

@@ -223,6 +223,11 @@ impl Proxy {
         Trap(live)
     }
 
+    /// Nothing is harmed any more; what is held stays held.
+    pub fn disarm(&self) {
+        lock(&self.core.book).armed.clear();
+    }
+
     /// From now on nothing passes until [`Proxy::thaw`], and what waits then is cut.
     pub fn freeze(&self) {
         self.core.frozen.send_replace(true);

@@ -9,8 +9,9 @@ use kube::api::PatchParams;
 use kube::api::PostParams;
 use serde_json::json;
 
+use super::dice::Dice;
+use super::dice::seeds;
 use super::effects;
-use super::large;
 use super::proxy::Fault;
 use super::proxy::Proxy;
 use super::proxy::Release;
@@ -27,32 +28,6 @@ use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
 use crate::world::Operator;
 
-/// Numbers that look random and can be had again: `WINDLASS_TEST_SEED` gives the first seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        // xorshift64: any seed but 0.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-
-    async fn pause(&mut self, at_most: u64) {
-        tokio::time::sleep(Duration::from_millis(self.roll(at_most))).await;
-    }
-}
-
-/// The seeds of one test: a few, or many, and other ones each day's run would be of no use to whoever has to repeat it.
-fn seeds(few: u64, many: u64) -> Vec<u64> {
-    let first = std::env::var("WINDLASS_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    match first {
-        Some(seed) => vec![seed],
-        None => (1..=if large() { many } else { few }).map(|n| n * 7919).collect(),
-    }
-}
-
 async fn sent(operator: &Operator, name: &str) {
     // A signal to a process that has just gone is no failure of the story.
     let _ = signal(operator, name).await;
@@ -61,7 +36,7 @@ async fn sent(operator: &Operator, name: &str) {
 /// Two operators that both lead, on the same namespace; each is stopped and goes on at random.
 async fn two_leaders(seed: u64, watches: [WatchFaults; 2]) -> anyhow::Result<()> {
     const CLUSTERS: usize = 5;
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let story = Story::new("leaders", CLUSTERS).await?;
     let second = Proxy::start(story.world.plane).await?;
     story.proxy.watches(watches[0]);
@@ -404,7 +379,7 @@ async fn disturb(story: &Story, dice: &mut Dice) -> anyhow::Result<String> {
 #[tokio::test]
 async fn whatever_people_delete_at_whatever_moment_each_cluster_starts_once() -> anyhow::Result<()> {
     for seed in seeds(3, 20) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let story = Story::new("disturbed", 2).await?;
         let operator = story.operator().await?;
         story.apply(2).await?;

@@ -122,6 +122,11 @@ impl Story {
         clusters.map(|n| json!({"cluster": named(self.number, n)})).collect()
     }
 
+    /// Id of one of its clusters, from 1.
+    pub fn cluster(&self, n: u32) -> String {
+        named(self.number, n)
+    }
+
     /// Makes the Secret of `vc`.
     pub async fn secret(&self) -> anyhow::Result<()> {
         let secret = json!({

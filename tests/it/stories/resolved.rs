@@ -144,3 +144,24 @@ async fn succeeded_ends_it_and_cannot_be_taken_back() -> anyhow::Result<()> {
     assert_eq!(world.receipts().await?.len(), 1);
     Ok(())
 }
+
+/// The shortest timeout that the API takes is a minute, on the real clock: this story lasts that long.
+#[tokio::test]
+async fn a_run_out_of_sight_past_its_timeout_is_settled_by_a_person() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("lost-sight", Config::with_clusters(1)).await?;
+    let spec = json!({"desiredVersion": VERSION_NEW, "timeout": "1m", "clusters": [{"cluster": "domain-c1"}]});
+    world.batch("b", spec).await?;
+    world.row("b", "domain-c1", "RUNNING", "Running").await?;
+    world.vcenter.faults().add(Rule::new(Action::Drop { when: When::Before }).on(Match {
+        path: Some("/api/*".to_owned()),
+        ..Match::default()
+    }));
+    let lost = world.reason("b", "UNKNOWN", "LostSight").await?;
+    assert_eq!(lost.condition("Stalled", "status"), "True");
+    let receipt = world.receipt_names().await?.remove(0);
+    assert!(lost.message().contains(&format!("resolve receipt {receipt}")), "{}", lost.message());
+    world.resolve(&receipt, "Succeeded").await?;
+    world.reason("b", "SUCCESS", "UpgradeSucceeded").await?;
+    assert_eq!(world.vcenter.log().posts().len(), 1);
+    Ok(())
+}
