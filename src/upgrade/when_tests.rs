@@ -69,7 +69,11 @@ fn nothing_starts_outside_of_a_window_and_what_runs_is_followed_there() {
     assert_eq!((before.starts(), reasons(&before)), (None, vec![Reason::WaitingForWindow]));
     assert_eq!(before.summary.state, State::Pending);
     assert_eq!(before.summary.next_action_at, Some(at(open)));
-    assert_eq!(before.wake, Some(Duration::from_millis(1001)), "it looks again when the window opens");
+    assert_eq!(
+        before.wake,
+        Some(Duration::from_millis(1001)),
+        "it looks again when the window opens"
+    );
     let inside = ready(open).schedule(&hourly()).decide();
     assert_eq!((inside.starts(), reasons(&inside)), (Some("a"), vec![]));
     assert_eq!(inside.effect.unwrap().closes, Some(at(close)), "the permit ends with the window");
@@ -138,7 +142,11 @@ fn too_late_is_written_down_and_said_with_what_to_do() {
     let unseen = TargetFacts::of("a").sights([Sight::unseen(95)]);
     assert_eq!(late(unseen).notes(), Some(Note::NotStartedInTime), "also where nobody can see it");
     let there = TargetFacts::of("a").sights([Sight::still(95, TO)]);
-    assert_eq!(late(there).notes(), Some(Note::AlreadyAtVersion), "nothing is late where nothing is to be done");
+    assert_eq!(
+        late(there).notes(),
+        Some(Note::AlreadyAtVersion),
+        "nothing is late where nothing is to be done"
+    );
     assert_eq!(late(TargetFacts::of("a")).effect, None, "it is looked at first");
     let resting = TargetFacts::ready("a", 95).receipts([Receipt::no(1).on("a").ended(EndKind::NotTaken, 94)]);
     let resting = late(resting);
@@ -210,7 +218,9 @@ fn no_more_are_in_flight_through_a_connection_than_it_allows() {
     assert_eq!((full.starts(), reasons(&full)), (None, vec![Reason::LimitReached]));
     let reserved = |target: &str| {
         let facts = limited(1).reserved(target, 1, 95);
-        facts.with(|f| "other/ClusterUpgradeBatch/x".clone_into(&mut f.connection.reservations[0].by)).decide()
+        facts
+            .with(|f| "other/ClusterUpgradeBatch/x".clone_into(&mut f.connection.reservations[0].by))
+            .decide()
     };
     assert_eq!(reserved("z").starts(), None, "whoever took the slot");
     assert_eq!(reserved("z").summary.next_action_at, Some(at(95 + 120)));
@@ -232,8 +242,16 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
     };
     assert_eq!(ahead(1).starts(), Some("a"), "there is a slot for each");
     assert_eq!((ahead(2).starts(), reasons(&ahead(2))), (None, vec![Reason::LimitReached]));
-    assert_eq!(ahead(2).summary, ahead(90).summary, "hundreds may wait: a message that counts them would be hundreds of writes");
+    assert_eq!(
+        ahead(2).summary,
+        ahead(90).summary,
+        "hundreds may wait: a message that counts them would be hundreds of writes"
+    );
     assert_eq!(ahead(90).in_line, Some(at(100)), "it keeps its place");
     assert_eq!(ready(100).decide().in_line, Some(at(100)));
-    assert_eq!(ready(100).with(|f| f.suspend = true).decide().in_line, None, "one that cannot go holds nobody up");
+    assert_eq!(
+        ready(100).with(|f| f.suspend = true).decide().in_line,
+        None,
+        "one that cannot go holds nobody up"
+    );
 }

@@ -117,7 +117,31 @@ fn not_ready(says: &'static str, mend: fn(&World, &str) -> Value) -> Step {
 /// What the spec alone mends.
 fn spec_cases() -> Vec<Case> {
     let new = |_: &[String]| json!({"desiredVersion": VERSION_NEW});
+    let any_time = |_: &[String]| json!({"schedule": null});
+    let later = |_: &[String]| json!({"schedule": null, "runKey": "2"});
     vec![
+        Case {
+            spec: |_| json!({"schedule": {"windows": [{"cron": "0 1 * * 6", "duration": "4h", "timeZone": "Europe/Madird"}]}}),
+            ..case(
+                "no-such-zone",
+                1,
+                vec![step(
+                    "REJECTED",
+                    Reason::InvalidSchedule,
+                    "did you mean Europe/Madrid?",
+                    Mend::Nothing,
+                    any_time,
+                )],
+            )
+        },
+        Case {
+            spec: |_| json!({"schedule": {"notAfter": "2026-01-01T00:00:00Z"}}),
+            ..case(
+                "too-late",
+                1,
+                vec![step("CANCELLED", Reason::NotStartedInTime, "spec.runKey", Mend::Nothing, later)],
+            )
+        },
         Case {
             spec: |_| json!({"desiredVersion": "v1.99.0"}),
             ..case(

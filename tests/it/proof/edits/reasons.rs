@@ -48,6 +48,9 @@ fn way_out(reason: Reason) -> Way {
         | Reason::WaitingForCanary
         | Reason::WaitingForSoak
         | Reason::WaitingForRetry
+        | Reason::WaitingForWindow
+        | Reason::NotBefore
+        | Reason::Frozen
         | Reason::Starting
         | Reason::Started
         | Reason::Running
@@ -69,6 +72,8 @@ fn way_out(reason: Reason) -> Way {
         | Reason::TooManyFailures
         | Reason::PartlyFailed
         | Reason::ConnectionNotReady
+        | Reason::InvalidSchedule
+        | Reason::NotStartedInTime
         | Reason::Suspended
         | Reason::Held => by_case,
         Reason::StartInDoubt => Way::Shown(
@@ -87,7 +92,6 @@ fn way_out(reason: Reason) -> Way {
         Reason::ClockSkew => Way::Shown("proof/scenarios.rs", "a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing"),
         Reason::ConnectionTypeMismatch => Way::NotReached("there is one type of Connection"),
         Reason::VendorCancelled => Way::NotReached("vCenter cannot cancel an upgrade"),
-        Reason::NotStartedInTime => Way::NotReached("there is no schedule yet"),
     }
 }
 
