@@ -96,7 +96,7 @@ fn walk(mut field: Field, found: &mut Vec<Field>) {
                 found,
             );
         }
-    } else if schema["items"]["properties"].is_object() {
+    } else if schema["items"]["properties"].is_object() && schema["x-kubernetes-list-map-keys"].is_array() {
         field.path.push(ITEM.to_owned());
         field.schema = schema["items"].clone();
         field.schema["x-keys"] = schema["x-kubernetes-list-map-keys"].clone();
@@ -161,9 +161,22 @@ fn of_schema(schema: &Value, dice: &mut Dice) -> Option<Value> {
             let many = least + dice.roll(most - least + 1);
             (0..many).map(|_| of_schema(&schema["items"], dice)).collect()
         }
-        "object" if schema["properties"].is_object() && schema["required"].is_null() => Some(json!({})),
+        // An optional object begins empty, and gets its fields one by one; one that must have fields is made whole.
+        "object" => {
+            let required = words(&schema["required"]);
+            let made = required
+                .iter()
+                .map(|name| Some((name.clone(), of_schema(&schema["properties"][name], dice)?)));
+            made.collect::<Option<serde_json::Map<_, _>>>().map(Value::Object)
+        }
         _ => None,
     }
+}
+
+/// One moment for the whole run, so that a seed gives the same values again.
+pub fn about_now() -> jiff::Timestamp {
+    static ONCE: std::sync::OnceLock<jiff::Timestamp> = std::sync::OnceLock::new();
+    *ONCE.get_or_init(jiff::Timestamp::now)
 }
 
 #[expect(
@@ -177,7 +190,7 @@ fn whole(bound: f64) -> i64 {
 fn text(schema: &Value, dice: &mut Dice) -> Option<String> {
     if schema["format"] == "date-time" {
         let days = i64::try_from(dice.roll(20)).ok()? - 10;
-        return Some((jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).to_string());
+        return Some((about_now() + jiff::SignedDuration::from_hours(24 * days)).to_string());
     }
     // The spans that its rules name are the first and the last that are allowed.
     let bounds: Vec<String> = rules(schema).iter().flat_map(|(rule, _)| spans(rule)).collect();
@@ -187,7 +200,13 @@ fn text(schema: &Value, dice: &mut Dice) -> Option<String> {
     let least = schema["minLength"].as_u64().unwrap_or(0);
     let most = schema["maxLength"].as_u64().unwrap_or(LONGEST).min(LONGEST).max(least);
     let pattern = match schema["pattern"].as_str() {
-        Some(pattern) => pattern.trim_start_matches('^').trim_end_matches('$').to_owned(),
+        // Repetitions without an end would hardly ever come out as short as they must be.
+        Some(pattern) => pattern
+            .trim_start_matches('^')
+            .trim_end_matches('$')
+            .replace("]+", "]{1,6}")
+            .replace("]*", "]{0,6}")
+            .replace(" +", " {1,2}"),
         None => format!("[ -~]{{{least},{most}}}"),
     };
     let strategy = proptest::string::string_regex(&pattern).ok()?;

@@ -21,6 +21,7 @@ use super::operation::Operation;
 use super::operation::difference;
 use super::operation::put;
 use super::schema::Words;
+use super::schema::about_now;
 use crate::proof::effects;
 use crate::proof::story::Story;
 use crate::sim::Rule;
@@ -90,7 +91,32 @@ pub fn words() -> Words {
         ("caBundlePEM", all(&["@ca", "@ca", "no PEM"])),
         ("name", all(&["vc", "vc", "nowhere"])),
         ("url", all(&["https://elsewhere.example"])),
+        (
+            "windows",
+            vec![
+                window("* * * * *", "1h"),
+                window("0 1 29 2 *", "4h"),
+                window("0 0 30 2 *", "1h"),
+                json!([]),
+            ],
+        ),
+        ("freezes", vec![freeze(-48, -24), freeze(-1, 1), freeze(24, 48), json!([])]),
+        ("notBefore", vec![hours(-1), hours(-1), hours(24)]),
+        ("notAfter", vec![hours(24), hours(24), hours(-1)]),
+        ("maxConcurrentUpgrades", vec![json!(1), json!(2), json!(8)]),
     ])
+}
+
+fn window(cron: &str, duration: &str) -> Value {
+    json!([{"cron": cron, "duration": duration, "timeZone": "Europe/Madrid"}])
+}
+
+fn hours(from_now: i64) -> Value {
+    json!((about_now() + jiff::SignedDuration::from_hours(from_now)).to_string())
+}
+
+fn freeze(from: i64, until: i64) -> Value {
+    json!([{"from": hours(from), "until": hours(until), "reason": "CHG-991"}])
 }
 
 /// A value of [`words`] as it is in a story.
