@@ -247,3 +247,7 @@ fn event(reason: &str, action: &str, note: &str, warning: bool) -> Event {
         secondary: None,
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod table;

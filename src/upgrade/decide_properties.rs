@@ -7,6 +7,9 @@ use super::super::facts::Reservation;
 use super::super::receipt::EndKind;
 use super::super::receipt::Note;
 use super::super::receipt::Receipt;
+use super::super::schedule::Freeze;
+use super::super::schedule::Schedule;
+use super::super::schedule::Written;
 use super::super::sight::Motion;
 use super::super::sight::Sight;
 use super::super::testing::*;
@@ -93,6 +96,42 @@ fn moved_to(target: &TargetFacts, object: &str) -> TargetFacts {
         moved = moved.receipts(receipts.into_iter().map(|r| r.on(object)).collect::<Vec<_>>());
     }
     moved
+}
+
+/// Bounds and a freeze around the times that the facts are asked at; mostly none.
+fn any_schedule() -> impl Strategy<Value = Written> {
+    let bound = || prop::option::weighted(0.2, 1900..2400u64);
+    (bound(), bound(), prop::option::weighted(0.2, (1900..2300u64, 1..300u64))).prop_map(|(not_before, not_after, freeze)| Written {
+        not_before: not_before.map(at),
+        // One that is not after the other cannot be obeyed: that is among the cases.
+        not_after: not_after.map(at),
+        freezes: freeze
+            .map(|(from, lasts)| Freeze {
+                from: at(from),
+                until: at(from + lasts),
+                reason: None,
+            })
+            .into_iter()
+            .collect(),
+        windows: Vec::new(),
+    })
+}
+
+/// What a schedule without windows says, by its words alone.
+fn allows(written: &Written, now: Timestamp) -> bool {
+    let frozen = written.freezes.iter().any(|f| f.from <= now && now < f.until);
+    !frozen && written.not_before.is_none_or(|t| t <= now) && written.not_after.is_none_or(|t| now < t)
+}
+
+fn any_scheduled_facts() -> impl Strategy<Value = (Facts, Written, Written)> {
+    let through = (0..4usize, prop::collection::btree_set("domain-c[0-5]", 0..3), 0..3usize);
+    (any_facts(), any_schedule(), any_schedule(), through).prop_map(|(facts, own, connection, (limit, open, ahead))| {
+        let facts = facts.schedule(&own).with(|f| {
+            f.connection.schedule = Schedule::parse(&connection);
+            (f.connection.limit, f.connection.open, f.connection.ahead) = (limit, open, ahead);
+        });
+        (facts, own, connection)
+    })
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -186,5 +225,23 @@ proptest! {
         if let Some(effect) = decision.effect.as_ref().filter(|e| e.what == What::Start) {
             start_was_allowed(&facts, effect)?;
         }
+    }
+
+    #[test]
+    fn nothing_starts_against_a_schedule_or_over_the_limit_of_the_connection((facts, own, connection) in any_scheduled_facts()) {
+        let decision = facts.decide();
+        prop_assert!(decision.wake.is_none_or(|wake| !wake.is_zero() && wake <= facts.timing.wake));
+        prop_assert!(!(decision.summary.stalled && decision.summary.reconciling()));
+        let late = [&own, &connection].iter().any(|s| s.not_after.is_some_and(|t| t <= facts.wall));
+        prop_assert!(decision.notes() != Some(Note::NotStartedInTime) || late);
+        let Some(start) = decision.effect.as_ref().filter(|e| e.what == What::Start) else { return Ok(()) };
+        start_was_allowed(&facts, start)?;
+        prop_assert!(allows(&own, facts.wall) && allows(&connection, facts.wall));
+        let closes = start.closes.unwrap();
+        let last = closes.checked_sub(jiff::SignedDuration::from_millis(1)).unwrap();
+        prop_assert!(closes > facts.wall && allows(&own, last) && allows(&connection, last));
+        let others = facts.connection.open.iter().filter(|o| **o != start.key.object).count();
+        prop_assert!(others + facts.connection.ahead < facts.connection.limit);
+        prop_assert_eq!(decision.in_line, Some(facts.wall));
     }
 }

@@ -22,7 +22,7 @@ pub mod slots;
 pub mod summary;
 pub mod target;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod timing;
 pub mod version;
 pub mod when;
