@@ -1,11 +1,13 @@
 //! What every controller of a process shares. Made once, in [`run`](super::run).
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use kube::Resource as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
@@ -126,6 +128,12 @@ impl Context {
         found.0.as_ref().ok().cloned().map(Arc::new)
     }
 
+    /// Uids of all batches in the caches, readable or not.
+    pub fn uids(&self) -> HashSet<String> {
+        let all = self.scopes.iter().flat_map(|scope| scope.batches.state());
+        all.filter_map(|batch| batch.meta().uid.clone()).collect()
+    }
+
     /// Batches of a namespace that can be read.
     pub fn batches_in(&self, namespace: &str) -> Vec<ClusterUpgradeBatch> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };
@@ -147,7 +155,7 @@ pub struct Starting(Arc<Mutex<Tries>>);
 #[derive(Default)]
 struct Tries {
     now: HashMap<String, TargetKey>,
-    refused: HashMap<String, Refusal>,
+    refused: HashMap<String, HashMap<TargetKey, Refusal>>,
 }
 
 impl Starting {
@@ -156,9 +164,20 @@ impl Starting {
         self.tries().now.get(uid).cloned()
     }
 
-    /// The last try of a resource, if it came to no receipt.
-    pub fn refusal(&self, uid: &str) -> Option<Refusal> {
-        self.tries().refused.get(uid).cloned()
+    /// The last try of a resource on each target, where it came to no receipt.
+    pub fn refusals(&self, uid: &str) -> Vec<Refusal> {
+        self.tries()
+            .refused
+            .get(uid)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect()
+    }
+
+    /// Takes those away whose resource is gone.
+    pub fn keep_only(&self, there: impl Fn(&str) -> bool) {
+        self.tries().refused.retain(|uid, _| there(uid));
     }
 
     fn tries(&self) -> MutexGuard<'_, Tries> {
@@ -188,12 +207,25 @@ pub struct Preparing {
 impl Preparing {
     /// The receipt is written: the place is free, and nothing was refused.
     pub fn done(self) {
-        self.all.tries().refused.remove(&self.uid);
+        let mut tries = self.all.tries();
+        if let Some(target) = tries.now.get(&self.uid).cloned()
+            && let Some(refused) = tries.refused.get_mut(&self.uid)
+        {
+            refused.remove(&target);
+            if refused.is_empty() {
+                tries.refused.remove(&self.uid);
+            }
+        }
     }
 
     /// No receipt came about.
     pub fn refused(self, refusal: Refusal) {
-        self.all.tries().refused.insert(self.uid.clone(), refusal);
+        let mut tries = self.all.tries();
+        tries
+            .refused
+            .entry(self.uid.clone())
+            .or_default()
+            .insert(refusal.key.clone(), refusal);
     }
 }
 

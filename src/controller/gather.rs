@@ -95,7 +95,7 @@ pub fn gather(
         connection: connection_facts(context, batch, connection),
         targets: Vec::new(),
         starting,
-        last_refusal: context.starting.refusal(&subject.uid),
+        refusals: context.starting.refusals(&subject.uid),
         subject,
     };
     facts.targets = targets(context, batch, connection, ledger, &facts);

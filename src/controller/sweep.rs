@@ -26,7 +26,7 @@ pub async fn run(context: Arc<Context>) {
     let under_way = UnderWay::default();
     loop {
         count(&context);
-        context.line.keep_only(|who| context.batch(&who.namespace, &who.name).is_some());
+        forget_the_gone(&context);
         context.clock.sleep(context.timing.sweep).await;
         sweep(&context, &under_way);
     }
@@ -55,6 +55,13 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.receipt);
     }
+}
+
+/// What is remembered of resources goes with them, in case nobody was told: a watch that began anew does not name those that went.
+fn forget_the_gone(context: &Context) {
+    context.line.keep_only(|who| context.batch(&who.namespace, &who.name).is_some());
+    let uids = context.uids();
+    context.starting.keep_only(|uid| uids.contains(uid));
 }
 
 /// Shows how many receipts are open, and of how many it is not known whether they were taken.

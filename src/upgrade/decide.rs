@@ -170,9 +170,9 @@ fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker], next: Option<Tim
         left + Duration::from_millis(1)
     });
     let rest = facts
-        .last_refusal
-        .as_ref()
-        .and_then(|r| facts.resting(&r.key))
+        .refusals
+        .iter()
+        .filter_map(|r| facts.resting(&r.key))
         .map(|r| facts.timing.poll_moving.saturating_sub(facts.mono.since(r.at)));
     // A zero would spin: what is due now was asked for above, and its arrival wakes us.
     Some(

@@ -49,8 +49,8 @@ pub struct Facts {
     pub targets: Vec<TargetFacts>,
     /// This process is preparing a start or a note of this resource; until its receipt is written nothing else is begun.
     pub starting: Option<TargetKey>,
-    /// This process's last try to start something that came to no receipt, if the one before was no success.
-    pub last_refusal: Option<Refusal>,
+    /// This process's last try on each target that came to no receipt.
+    pub refusals: Vec<Refusal>,
 }
 
 /// A try to start something, or to note something, that came to no receipt.
@@ -215,10 +215,14 @@ impl Options {
 }
 
 impl Facts {
+    /// What became of the last try on a target, if it came to no receipt.
+    pub fn refusal(&self, key: &TargetKey) -> Option<&Refusal> {
+        self.refusals.iter().find(|r| r.key == *key)
+    }
+
     /// The refusal that a target still rests from: the next try has to wait a little, or it would spin.
     pub fn resting(&self, key: &TargetKey) -> Option<&Refusal> {
-        let refusal = self.last_refusal.as_ref().filter(|r| r.key == *key)?;
-        (self.mono.since(refusal.at) < self.timing.poll_moving).then_some(refusal)
+        self.refusal(key).filter(|r| self.mono.since(r.at) < self.timing.poll_moving)
     }
 
     /// The run that a wish amounts to, and who asks.

@@ -47,8 +47,13 @@ pub fn roll(facts: &Facts, when: &When, judged: &[Judged]) -> Rollout {
         })
         .collect();
     let threshold = threshold(facts, &pairs);
-    // Canaries first, each group in the order of the spec.
-    let next = candidates.iter().find(|(canary, _)| *canary).or_else(|| candidates.first());
+    // Canaries first, each group in the order of the spec; one that could not be prepared a moment ago does not hold the others up.
+    let rested = |effect: &Effect| facts.resting(&effect.key).is_none();
+    let next = candidates
+        .iter()
+        .find(|(canary, _)| *canary)
+        .or_else(|| candidates.iter().find(|(_, effect)| rested(effect)))
+        .or_else(|| candidates.first());
     let next = next.filter(|_| threshold.is_none());
     let mut turn = Vec::new();
     let mut slot = None;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::super::decision::Decision;
+use super::super::facts::Refusal;
 use super::super::receipt::EndKind;
 use super::super::receipt::Receipt;
 use super::super::sight::Sight;
@@ -185,4 +186,21 @@ fn more_failures_than_allowed_stop_every_further_start() {
 fn a_limit_nobody_waits_for_is_not_shown() {
     let decision = Facts::batch(100, [TargetFacts::running("a", 95)]).strategy(1, 0, 600).decide();
     assert_eq!(reasons(&decision), []);
+}
+
+#[test]
+fn a_target_that_cannot_be_prepared_holds_no_other_up() {
+    let refused = |now| {
+        Facts::batch(now, [ready("a"), ready("b")]).with(|f| {
+            f.refusals = vec![Refusal {
+                key: cluster("a"),
+                why: "timed out".to_owned(),
+                at: mono(95),
+            }];
+        })
+    };
+    assert_eq!(refused(100).decide().starts(), Some("b"));
+    assert_eq!(refused(110).decide().starts(), Some("a"), "in the order of the spec again");
+    let canary = refused(100).with(|f| f.targets[0].wish.as_mut().unwrap().canary = true);
+    assert_eq!(canary.decide().starts(), None, "canaries go first, however long it takes");
 }

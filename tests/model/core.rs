@@ -329,7 +329,7 @@ impl Core {
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),
-            last_refusal: None,
+            refusals: Vec::new(),
             subject,
         }
     }

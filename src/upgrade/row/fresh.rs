@@ -150,7 +150,7 @@ impl Bench<'_> {
 
     /// Everything is as a start needs it.
     fn candidate(&self, wish: &Wish, looks: &Looks, effect: Effect) -> Judged {
-        let refusal = self.facts.last_refusal.as_ref().filter(|r| r.key == self.target.key);
+        let refusal = self.facts.refusal(&self.target.key);
         let unordered = matches!(version::order(&wish.version, &looks.version), Order::Incomparable | Order::Same);
         let message = match refusal {
             Some(refusal) => Some(format!("not started: {}", refusal.why)),

@@ -50,7 +50,7 @@ impl Facts {
             },
             targets: targets.into_iter().collect(),
             starting: None,
-            last_refusal: None,
+            refusals: Vec::new(),
         }
     }
 
