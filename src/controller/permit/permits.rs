@@ -252,24 +252,7 @@ impl Permits {
     /// Writes a receipt that never is a permit.
     pub async fn note(&self, plan: &Plan) -> Result<UpgradeReceipt, Refused> {
         let name = plan.effect.key.receipt_name(plan.effect.seq);
-        if !plan.effect.needs_vendor() {
-            self.agree_on_time(&name, plan).await?;
-        }
         self.create(&name, plan, self.deadline(plan)).await
-    }
-
-    /// What rests on the clock alone, and for good, is not written by a clock that is wrong: a create that the API server only tries
-    /// tells its time.
-    async fn agree_on_time(&self, name: &str, plan: &Plan) -> Result<(), Refused> {
-        let trial = PostParams {
-            dry_run: true,
-            ..PostParams::default()
-        };
-        let skew = self.skew(&self.receipts().create(&trial, &self.object(name, plan)).await?);
-        if skew.unsigned_abs() > self.timing.clock_skew {
-            return Err(Refused::ClockSkew(skew));
-        }
-        Ok(())
     }
 
     /// A permit's life starts when the look that allowed it was asked, and ends at once where the schedules do not allow a start any
