@@ -68,7 +68,7 @@ impl NotBegun {
             NotBegun::Refused(refused) => {
                 matches!(
                     refused,
-                    Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::Api(_) | Refused::TooLate(_)
+                    Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::NotTooLate(_) | Refused::Api(_) | Refused::TooLate(_)
                 )
             }
             NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,

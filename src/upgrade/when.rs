@@ -73,6 +73,11 @@ pub fn allowed_at(connection: &Schedule, own: &Schedule, second: Timestamp) -> b
         .any(|t| matches!(gate(connection, own, t), Gate::Open(_)))
 }
 
+/// `notAfter` has passed at this moment, which another clock than ours showed to the second.
+pub fn too_late_at(connection: &Schedule, own: &Schedule, second: Timestamp) -> bool {
+    matches!(gate(connection, own, second), Gate::TooLate { .. })
+}
+
 fn own_invalid(error: &InvalidSchedule) -> Blocker {
     Blocker {
         reason: Reason::InvalidSchedule,

@@ -210,6 +210,22 @@ fn another_clock_must_agree_that_a_start_is_allowed() {
 }
 
 #[test]
+fn another_clock_says_whether_it_is_too_late() {
+    let last = hour();
+    let own = Schedule::parse(&Written {
+        not_after: Some(at(last)),
+        ..Written::default()
+    });
+    let (own, none) = (own.unwrap(), Schedule::default());
+    for (connection, own) in [(&none, &own), (&own, &none)] {
+        assert!(!super::too_late_at(connection, own, at(last - 1)), "our clock may be ahead of it");
+        assert!(super::too_late_at(connection, own, at(last)));
+    }
+    let closed = Schedule::parse(&hourly()).unwrap();
+    assert!(!super::too_late_at(&none, &closed, at(last + 1800)), "closed is not too late");
+}
+
+#[test]
 fn no_more_are_in_flight_through_a_connection_than_it_allows() {
     let limited = |limit| ready(100).with(|f| f.connection.limit = limit);
     let flying = |f: &mut Facts| f.connection.open = ["x", "y"].map(str::to_owned).into();

@@ -133,6 +133,14 @@ pub enum Action {
     RecreateResource,
     WipeStatus,
     MoveConnection,
+    /// A freeze is set or lifted.
+    FreezeResource,
+    FreezeConnection,
+    /// The wall clock of a process is set.
+    StepWall {
+        p: usize,
+        forward: bool,
+    },
     /// A person says what is so: taken, or not taken so far.
     Resolve {
         t: usize,
@@ -148,6 +156,8 @@ pub struct News {
     pub watch: bool,
     /// Looks at these targets, a bit for each.
     pub looks: u8,
+    /// Which resource the pass is about, where there are several.
+    pub of: u8,
 }
 
 impl Protocol {
@@ -178,7 +188,10 @@ impl Protocol {
                     Stage::Answered(_) => out.push(Action::Record { p, k }),
                 }
             }
-            Self::passes(world, p, out);
+            self.passes(world, p, out);
+            if left.step > 0 {
+                out.extend([true, false].map(|forward| Action::StepWall { p, forward }));
+            }
             if left.crash > 0 {
                 out.push(Action::Crash { p });
             }
@@ -209,13 +222,15 @@ impl Protocol {
             (left.delete, Action::DeleteResource),
             (left.wipe, Action::WipeStatus),
             (left.url, Action::MoveConnection),
+            (left.freeze, Action::FreezeResource),
+            (left.freeze, Action::FreezeConnection),
             (u8::from(world.spec.is_none()), Action::RecreateResource),
             (u8::from(world.now < self.scope.ticks), Action::Tick),
         ];
         out.extend(people.into_iter().filter(|(left, _)| *left > 0).map(|(_, action)| action));
     }
 
-    fn passes(world: &World, p: usize, out: &mut Vec<Action>) {
+    fn passes(&self, world: &World, p: usize, out: &mut Vec<Action>) {
         let behind = |belief: &Belief, ledger: &Vec<Rcpt>| {
             let known = belief.cache.iter().map(|k| usize::from(*k));
             belief.cache.len() < ledger.len() || known.zip(ledger).any(|(k, r)| k < r.facts.len())
@@ -226,11 +241,13 @@ impl Protocol {
                 continue;
             }
             // A pass is brought about by one piece of news: the watch, a look, or only the timer.
-            for looks in 0..if watch { 1 } else { 1 << world.things.len() } {
+            let looked = (0..self.resources()).flat_map(|of| self.looks(of, watch).into_iter().map(move |looks| (of, looks)));
+            for (of, looks) in looked {
                 let news = News {
                     stale: false,
                     watch,
                     looks,
+                    of,
                 };
                 if world.spec.is_some() {
                     out.push(Action::Decide { p, news });
@@ -244,6 +261,24 @@ impl Protocol {
                     });
                 }
             }
+        }
+    }
+
+    /// How many resources there are.
+    pub fn resources(&self) -> u8 {
+        if self.scope.shared {
+            u8::try_from(self.scope.targets).unwrap_or(u8::MAX)
+        } else {
+            1
+        }
+    }
+
+    /// Which looks a pass of a resource may bring: at any of its targets.
+    fn looks(&self, of: u8, watch: bool) -> Vec<u8> {
+        match (watch, self.scope.shared) {
+            (true, _) => vec![0],
+            (false, true) => vec![0, 1 << of],
+            (false, false) => (0..1 << self.scope.targets).collect(),
         }
     }
 }

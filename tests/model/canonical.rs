@@ -5,12 +5,13 @@
 
 use windlass::upgrade::receipt::EndKind;
 
+use super::scope::Scope;
 use super::world::*;
 
 /// Brings a world into its one form.
-pub fn canonical(world: &mut World, stamps: bool) {
+pub fn canonical(world: &mut World, scope: &Scope) {
     requests(world);
-    things(world, stamps);
+    things(world, scope.stamps);
     ledgers(world);
     for Proc { beliefs, born, tasks, .. } in &mut world.procs {
         for (about, ledger) in beliefs.iter_mut().zip(&world.ledgers) {
@@ -21,13 +22,18 @@ pub fn canonical(world: &mut World, stamps: bool) {
     }
     attempts(world);
     // A reservation that ran out is nobody's.
-    let now = world.now;
-    world.slots.retain(|s| now - s.at < RESERVATION);
+    let sure = world.now.saturating_sub(spread(world));
+    world.slots.retain(|s| sure < s.at + scope.reservation());
     if world.stale == world.spec {
         world.stale = None;
     }
     // The processes run the same program; boots are numbered at the first append only.
     world.procs.sort();
+}
+
+/// How far a wall clock may be behind.
+fn spread(world: &World) -> Tick {
+    u8::from(world.left.step > 0 || world.procs.iter().any(|p| p.skew != 0))
 }
 
 /// An answer that nobody waits for any more reaches nobody.
@@ -55,7 +61,7 @@ fn things(world: &mut World, stamps: bool) {
 
 /// Times in receipts are compared with the run timeout, which no exploration reaches, and with the rest before a next attempt.
 fn ledgers(world: &mut World) {
-    let now = world.now;
+    let now = world.now.saturating_sub(spread(world));
     let World {
         ledgers, procs, creates, ..
     } = world;
@@ -115,7 +121,8 @@ fn task(task: &mut Task) {
         (task.before, task.attempt) = (Look::default(), 0);
     }
     if task.stage > Stage::Permitted {
-        (task.sight.asked, task.dated) = (0, 0);
+        (task.sight.asked, task.dated, task.dated_wall) = (0, 0, 0);
+        (task.closes, task.shut) = (None, None);
     }
 }
 

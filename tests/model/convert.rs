@@ -13,7 +13,6 @@ use windlass::upgrade::timing::Mono;
 
 use super::core::Core;
 use super::core::KIND;
-use super::core::NAME;
 use super::core::NAMESPACE;
 use super::world::Fact;
 use super::world::Glance;
@@ -40,13 +39,14 @@ impl Core {
             holder: r.holder.map(|(b, attempt)| boot(b).holder(u64::from(attempt))),
             requested_by: RequestedBy {
                 kind: KIND.to_owned(),
-                name: NAME.to_owned(),
+                name: self.name(key),
                 uid: "uid".to_owned(),
                 generation: 1,
             },
             note: r.note.map(|n| match n {
                 NoteWord::AlreadyAtVersion => Note::AlreadyAtVersion,
                 NoteWord::WouldDowngrade => Note::WouldDowngrade,
+                NoteWord::NotInTime => Note::NotStartedInTime,
                 NoteWord::Adopted => Note::Adopted,
             }),
             resolution: None,

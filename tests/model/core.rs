@@ -32,17 +32,24 @@ use windlass::upgrade::memory::Seen;
 use windlass::upgrade::reason::Reason;
 use windlass::upgrade::reason::State;
 use windlass::upgrade::receipt::*;
+use windlass::upgrade::schedule::Freeze;
 use windlass::upgrade::schedule::Schedule;
+use windlass::upgrade::schedule::Written;
+use windlass::upgrade::schedule::WrittenWindow;
 use windlass::upgrade::target::Authority;
 use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
 use windlass::upgrade::timing::Timing;
+use windlass::upgrade::when::allowed_at;
 
 use super::convert::boot;
 use super::convert::fact;
 use super::convert::mono;
 use super::convert::wish;
 use super::quick::Quick;
+use super::scope::Hours;
+use super::scope::Mutation;
+use super::scope::Scope;
 use super::world::Fact;
 use super::world::FirstSeen;
 use super::world::Glance;
@@ -57,18 +64,25 @@ use super::world::VERSIONS;
 
 pub const KIND: &str = "ClusterUpgradeBatch";
 pub const NAMESPACE: &str = "vsphere";
-pub const NAME: &str = "nightly";
 
 /// Everything that one pass of one process rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     pub now: Tick,
+    /// What the process's wall clock says.
+    pub wall: Tick,
     pub born: Tick,
     pub boot: Option<u8>,
     /// `None`: the resource is gone, and the sweep asks.
     pub spec: Option<Spec>,
     /// The Connection names the other endpoint.
     pub elsewhere: bool,
+    /// A freeze of the Connection is in force.
+    pub frozen: bool,
+    /// The resource that asks, where each target has its own.
+    pub of: Option<u8>,
+    /// Older resources that wait for a slot of the Connection.
+    pub ahead: u8,
     pub starting: Option<u8>,
     pub slots: Vec<Slot>,
     pub targets: Vec<AboutTarget>,
@@ -95,6 +109,8 @@ pub struct Outcome {
     pub stalled: bool,
     pub blocked: bool,
     pub wake: Option<Duration>,
+    /// It waits for nothing but a slot of the Connection.
+    pub in_line: bool,
     /// A ledger could not be read.
     pub damaged: bool,
 }
@@ -107,12 +123,15 @@ pub struct Effect {
     pub version: u8,
     pub before: Look,
     pub note: Option<NoteWord>,
+    /// When the schedules no longer allow it.
+    pub closes: Option<Tick>,
 }
 
 /// The product's functions with the durations of the small clock.
 pub struct Core {
     pub timing: Timing,
-    max_concurrent: usize,
+    scope: Scope,
+    hours: [Plan; 2],
     pub stamps: bool,
     pub start: Timestamp,
     pub here: Authority,
@@ -121,13 +140,15 @@ pub struct Core {
     answers: RwLock<HashMap<Question, Outcome, Quick>>,
 }
 
-/// TTL 1, HORIZON 2, GRACE 3. The connect timeout is what a permit keeps in reserve: it dies just before the tick does.
-pub fn timing() -> Timing {
+/// TTL 1 or 2, HORIZON a tick or less above it, GRACE 3. The connect timeout is what a permit keeps in reserve: it dies just before the
+/// tick does.
+pub fn timing(scope: &Scope) -> Timing {
+    let slack = if scope.ttl == 1 { TICK / 2 } else { TICK / 4 };
     Timing {
-        ttl: TICK,
+        ttl: TICK * u32::from(scope.ttl),
         connect_timeout: TICK / 60,
-        start_timeout_vcenter: TICK / 2,
-        horizon_slack: TICK / 2,
+        start_timeout_vcenter: slack,
+        horizon_slack: slack,
         grace: TICK * 3,
         retry_first: TICK,
         retry_max: TICK * 2,
@@ -135,18 +156,66 @@ pub fn timing() -> Timing {
     }
 }
 
+/// One schedule as the product reads it, without a freeze and with one.
+struct Plan {
+    calm: Schedule,
+    frozen: Schedule,
+}
+
+impl Plan {
+    fn new(hours: Hours, start: Timestamp) -> Plan {
+        let at = |tick: Tick| start + TICK * u32::from(tick);
+        let hour = start.as_second() / 3600 % 24;
+        let window = hours.window.map(|(from, until)| WrittenWindow {
+            cron: format!("{from} {hour} * * *"),
+            duration: TICK * u32::from(until - from),
+            time_zone: "UTC".to_owned(),
+        });
+        let calm = Written {
+            not_before: None,
+            not_after: hours.not_after.map(at),
+            windows: window.into_iter().collect(),
+            freezes: Vec::new(),
+        };
+        let freeze = Freeze {
+            from: start,
+            until: start + SignedDuration::from_hours(24 * 365),
+            reason: None,
+        };
+        let frozen = Written {
+            freezes: vec![freeze],
+            ..calm.clone()
+        };
+        let read = |written| Schedule::parse(&written).expect("the small clock's schedules can be obeyed");
+        Plan {
+            calm: read(calm),
+            frozen: read(frozen),
+        }
+    }
+
+    fn when(&self, frozen: bool) -> &Schedule {
+        if frozen { &self.frozen } else { &self.calm }
+    }
+}
+
 impl Core {
-    pub fn new(timing: Timing, targets: usize, max_concurrent: usize, stamps: bool) -> Core {
+    pub fn new(timing: Timing, scope: &Scope) -> Core {
         let at = |url| Authority::from_url(url).unwrap_or_else(|_| Authority::unknown());
         let here = at("https://vc1.example");
-        let keys = (0..targets)
+        let start = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000);
+        let mut calendar = scope.calendar;
+        if scope.without == Some(Mutation::ConnectionSchedule) {
+            calendar.connection = Hours::default();
+        }
+        let keys = (0..scope.targets)
             .map(|t| TargetKey::cluster(here.clone(), &format!("domain-c{t}")))
             .collect();
         Core {
             timing,
-            max_concurrent,
-            stamps,
-            start: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000),
+            hours: [calendar.own, calendar.connection].map(|hours| Plan::new(hours, start)),
+            stamps: scope.stamps,
+            scope: *scope,
+            start,
             elsewhere: at("https://fake.example"),
             here,
             keys,
@@ -173,11 +242,17 @@ impl Core {
     fn ask(&self, q: &Question) -> Outcome {
         let mut out = Outcome::default();
         let mut targets = Vec::new();
-        for (key, about) in self.keys.iter().zip(&q.targets) {
+        let mut open_through = BTreeSet::new();
+        for (t, (key, about)) in (0..).zip(self.keys.iter().zip(&q.targets)) {
             let receipts = (1..).zip(&about.receipts).map(|(seq, r)| self.receipt(key, seq, r)).collect();
             let ledger = Ledger::read(key, receipts);
             out.damaged |= ledger.is_err();
             let open = ledger.as_ref().ok().and_then(|l| l.open());
+            open_through.extend(open.map(|_| key.object.clone()));
+            if q.of.is_some_and(|of| of != t) {
+                out.memory.push(about.memory);
+                continue;
+            }
             let (seen, memory) = self.remember(q, about, open);
             out.memory.push(memory);
             let ours = |r: &Receipt| r.holder.as_ref().is_some_and(|h| q.boot.is_some_and(|b| boot(b).made(h)));
@@ -193,13 +268,13 @@ impl Core {
             });
         }
         match q.spec {
-            Some(spec) => self.decide(q, spec, targets, &mut out),
+            Some(spec) => self.decide(q, spec, (targets, open_through), &mut out),
             None => self.sweep(q, &targets, &mut out),
         }
         out
     }
 
-    fn decide(&self, q: &Question, spec: Spec, mut targets: Vec<TargetFacts>, out: &mut Outcome) {
+    fn decide(&self, q: &Question, spec: Spec, (mut targets, open): (Vec<TargetFacts>, BTreeSet<String>), out: &mut Outcome) {
         if q.elsewhere {
             // The clusters of the other endpoint are other targets, which nobody has looked at.
             let others =
@@ -208,13 +283,14 @@ impl Core {
             targets.retain(|t| t.ledger.as_ref().is_ok_and(|l| l.open().is_some()));
             targets = theirs.into_iter().chain(targets).collect();
         }
-        let decision = decide(&self.facts(q, spec, targets));
+        let decision = decide(&self.facts(q, spec, (targets, open)));
         out.effect = decision.effect.as_ref().and_then(|e| self.effect(e));
         out.rows = self.rows(q, &decision);
         (out.stalled, out.blocked, out.wake) = (decision.summary.stalled, !decision.blockers.is_empty(), decision.wake);
+        out.in_line = decision.in_line.is_some_and(|from| from <= self.wall(q.wall));
         for write in &decision.writes {
             out.writes
-                .extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.now))));
+                .extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.wall))));
         }
     }
 
@@ -229,7 +305,7 @@ impl Core {
                 seen: target.seen,
                 abandoned_by_us: target.abandoned_by_us,
                 timeout: TICK * 20,
-                wall: self.wall(q.now),
+                wall: self.wall(q.wall),
                 mono: mono(q.now, q.born),
                 timing: &self.timing,
             };
@@ -243,7 +319,7 @@ impl Core {
                 _ => continue,
             };
             out.writes
-                .extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.now))));
+                .extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.wall))));
         }
     }
 
@@ -282,36 +358,33 @@ impl Core {
         (seen, Some(first))
     }
 
-    fn facts(&self, q: &Question, spec: Spec, targets: Vec<TargetFacts>) -> Facts {
+    fn facts(&self, q: &Question, spec: Spec, (targets, open): (Vec<TargetFacts>, BTreeSet<String>)) -> Facts {
         let subject = Subject {
             kind: KIND,
             namespace: NAMESPACE.to_owned(),
-            name: NAME.to_owned(),
+            name: self.name(&self.keys[usize::from(q.of.unwrap_or_default())]),
             uid: "uid".to_owned(),
             generation: 1,
         };
-        let by = subject.by();
         let reservation = |slot: &Slot| Reservation {
             target: self.keys[usize::from(slot.target)].object.clone(),
             seq: u32::from(slot.seq),
             at: self.wall(slot.at),
-            by: by.clone(),
-            written: targets.iter().any(|t| {
-                let last = t.ledger.as_ref().ok().and_then(|l| l.last());
-                t.key.object == self.keys[usize::from(slot.target)].object && last.is_some_and(|l| l.seq >= u32::from(slot.seq))
-            }),
+            by: format!("{NAMESPACE}/{KIND}/{}", self.name(&self.keys[usize::from(slot.target)])),
+            written: !q.elsewhere && q.targets[usize::from(slot.target)].receipts.len() >= usize::from(slot.seq),
         };
+        let counted = self.scope.without != Some(Mutation::UnreservedLimit);
         Facts {
-            wall: self.wall(q.now),
+            wall: self.wall(q.wall),
             mono: mono(q.now, q.born),
             timing: self.timing.clone(),
             starts_enabled: true,
             deleting: false,
             suspend: spec.suspend,
             hold: None,
-            schedule: Ok(Schedule::default()),
+            schedule: Ok(self.hours[0].when(spec.frozen).clone()),
             strategy: Strategy {
-                max_concurrent: self.max_concurrent,
+                max_concurrent: self.scope.max_concurrent,
                 max_failures: 9,
                 soak: Duration::ZERO,
             },
@@ -321,11 +394,11 @@ impl Core {
                 usable: Usable::Yes,
                 suspend: false,
                 hold: None,
-                schedule: Ok(Schedule::default()),
-                reservations: q.slots.iter().map(reservation).collect(),
-                limit: 9,
-                open: BTreeSet::new(),
-                ahead: 0,
+                schedule: Ok(self.hours[1].when(q.frozen).clone()),
+                reservations: q.slots.iter().filter(|_| counted).map(reservation).collect(),
+                limit: self.scope.limit,
+                open,
+                ahead: usize::from(q.ahead),
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),
@@ -349,13 +422,15 @@ impl Core {
     fn effect(&self, effect: &windlass::upgrade::decision::Effect) -> Option<Effect> {
         let target = self.keys.iter().position(|k| *k == effect.key)?;
         let version = VERSIONS.iter().position(|v| *v == effect.run.version)?;
-        let at = VERSIONS.iter().position(|v| *v == effect.before.version)?;
+        // What was never looked at was noted without a look.
+        let at = VERSIONS.iter().position(|v| *v == effect.before.version).unwrap_or_default();
         let desired = effect.before.desired.as_ref().and_then(|d| VERSIONS.iter().position(|v| v == d));
         let note = match effect.what {
             What::Start => None,
             What::Note(Note::AlreadyAtVersion) => Some(NoteWord::AlreadyAtVersion),
             What::Note(Note::Adopted) => Some(NoteWord::Adopted),
-            What::Note(Note::WouldDowngrade | Note::NotStartedInTime) => Some(NoteWord::WouldDowngrade),
+            What::Note(Note::WouldDowngrade) => Some(NoteWord::WouldDowngrade),
+            What::Note(Note::NotStartedInTime) => Some(NoteWord::NotInTime),
         };
         let small = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
         Some(Effect {
@@ -369,7 +444,24 @@ impl Core {
                 stamp: effect.before.stamp.as_ref().and_then(|s| s.parse().ok()).unwrap_or_default(),
             },
             note,
+            closes: effect.closes.and_then(|at| self.tick(at)),
         })
+    }
+
+    /// The first tick at or after a moment; `None` where that is beyond the small clock.
+    fn tick(&self, at: Timestamp) -> Option<Tick> {
+        let past = u64::try_from(at.duration_since(self.start).as_secs()).unwrap_or_default();
+        Tick::try_from(past.div_ceil(TICK.as_secs())).ok().filter(|t| *t < Tick::MAX / 2)
+    }
+
+    /// The real second look at the schedules, by the API server's clock. Those that a start was decided on were not frozen.
+    pub fn allowed(&self, at: Tick) -> bool {
+        allowed_at(&self.hours[1].calm, &self.hours[0].calm, self.wall(at))
+    }
+
+    /// The resource that asks for a target.
+    pub fn name(&self, key: &TargetKey) -> String {
+        if self.scope.shared { format!("nightly-{}", key.object) } else { "nightly".to_owned() }
     }
 
     fn rows(&self, q: &Question, decision: &Decision) -> Vec<Option<(State, Reason)>> {

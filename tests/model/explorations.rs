@@ -6,6 +6,9 @@ use stateright::Model;
 
 use super::protocol::Protocol;
 use super::quiet;
+use super::scope::ALWAYS;
+use super::scope::Calendar;
+use super::scope::Hours;
 use super::scope::NONE;
 use super::scope::QUIET;
 use super::scope::Scope;
@@ -298,6 +301,137 @@ fn two_targets_share_one_slot() {
         max_concurrent: 1,
         ticks: 0,
         receipts: 1,
+        ..QUIET
+    };
+    explore(at_scale(scope, Scope { ticks: 1, ..scope }));
+}
+
+/// A window `[1, 3)` of the resource, and a longer one of its Connection that ends at the same time as `notAfter`.
+const WINDOWS: Calendar = Calendar {
+    own: Hours {
+        window: Some((1, 3)),
+        not_after: None,
+    },
+    connection: Hours {
+        window: Some((0, 2)),
+        not_after: None,
+    },
+};
+
+/// Too late from the second tick on.
+const TOO_LATE: Calendar = Calendar {
+    own: Hours {
+        window: None,
+        not_after: Some(2),
+    },
+    ..ALWAYS
+};
+
+#[test]
+fn windows_open_and_close() {
+    let scope = Scope {
+        name: "windows",
+        calendar: WINDOWS,
+        ttl: 2,
+        followers: 1,
+        ticks: 3,
+        receipts: 2,
+        ..QUIET
+    };
+    explore(at_scale(
+        scope,
+        Scope {
+            ticks: 4,
+            budget: Budget { lose: 1, ..NONE },
+            ..scope
+        },
+    ));
+}
+
+#[test]
+fn people_freeze_and_thaw() {
+    let budget = Budget { freeze: 2, ..NONE };
+    let scope = Scope {
+        name: "freezes",
+        ttl: 2,
+        procs: 1,
+        ticks: 2,
+        receipts: 2,
+        budget,
+        ..QUIET
+    };
+    explore(at_scale(
+        scope,
+        Scope {
+            budget: Budget {
+                freeze: 2,
+                suspend: 1,
+                ..budget
+            },
+            ticks: 3,
+            ..scope
+        },
+    ));
+}
+
+#[test]
+fn it_becomes_too_late() {
+    let budget = Budget {
+        refuse: 1,
+        lose: 1,
+        ..NONE
+    };
+    let scope = Scope {
+        name: "notAfter",
+        calendar: TOO_LATE,
+        ttl: 2,
+        procs: 1,
+        ticks: 4,
+        budget,
+        ..QUIET
+    };
+    explore(at_scale(
+        scope,
+        Scope {
+            procs: 2,
+            followers: 1,
+            ..scope
+        },
+    ));
+}
+
+#[test]
+fn a_wall_clock_is_set() {
+    let budget = Budget { step: 2, ..NONE };
+    let scope = Scope {
+        name: "a wall clock that is set",
+        calendar: Calendar {
+            own: Hours {
+                window: Some((1, 3)),
+                not_after: Some(4),
+            },
+            ..WINDOWS
+        },
+        ttl: 2,
+        procs: 1,
+        ticks: 5,
+        receipts: 3,
+        budget,
+        ..QUIET
+    };
+    explore(at_scale(scope, Scope { ticks: 6, ..scope }));
+}
+
+#[test]
+fn two_resources_share_a_connection() {
+    let scope = Scope {
+        name: "two resources, one Connection",
+        targets: 2,
+        shared: true,
+        limit: 1,
+        ticks: 0,
+        receipts: 1,
+        quiet_every: 100,
         ..QUIET
     };
     explore(at_scale(scope, Scope { ticks: 1, ..scope }));

@@ -4,6 +4,7 @@ use super::actions::Action;
 use super::permit::create;
 use super::protocol::Protocol;
 use super::protocol::connection_changed;
+use super::scope::ALWAYS;
 use super::world::*;
 
 impl Protocol {
@@ -50,9 +51,10 @@ impl Protocol {
     }
 
     fn tick(&self, world: &mut World) -> Option<()> {
-        // Before anything has begun one moment is like another.
+        // Before anything has begun one moment is like another, but for schedules.
         let begun = world.procs.iter().any(|p| !p.tasks.is_empty()) || world.ledgers.iter().any(|l| !l.is_empty());
-        if world.now >= self.scope.ticks || !begun && world.left == self.scope.budget {
+        let waits = begun || self.scope.calendar != ALWAYS || world.left != self.scope.budget;
+        if world.now >= self.scope.ticks || !waits {
             return None;
         }
         pass(world);
@@ -179,6 +181,25 @@ fn people(world: &mut World, action: Action) -> Option<()> {
             once(&mut world.left.url)?;
             world.elsewhere = !world.elsewhere;
             connection_changed(world);
+        }
+        Action::FreezeResource => {
+            let spec = world.spec?;
+            once(&mut world.left.freeze)?;
+            world.stale = Some(spec);
+            world.spec = Some(Spec {
+                frozen: !spec.frozen,
+                ..spec
+            });
+        }
+        Action::FreezeConnection => {
+            once(&mut world.left.freeze)?;
+            world.frozen = !world.frozen;
+            connection_changed(world);
+        }
+        Action::StepWall { p, forward } => {
+            once(&mut world.left.step)?;
+            let proc = &mut world.procs[p];
+            proc.skew += if forward { 1 } else { -1 };
         }
         Action::Resolve { t } => {
             let target = u8::try_from(t).unwrap_or(u8::MAX);

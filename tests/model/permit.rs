@@ -11,6 +11,7 @@ use super::world::*;
 impl Protocol {
     /// Step 4.
     pub fn reserve(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let wall = world.wall(p);
         let task = &mut world.procs[p].tasks[k];
         if self.without(Mutation::NoReservation) {
             task.stage = Stage::Reserved;
@@ -24,7 +25,7 @@ impl Protocol {
         let slot = Slot {
             target: task.target,
             seq: task.seq,
-            at: world.now,
+            at: wall,
         };
         world.slots.retain(|s| s.target != slot.target);
         world.slots.push(slot);
@@ -33,17 +34,42 @@ impl Protocol {
         Some(())
     }
 
-    /// The permit's time is over.
-    pub fn dead(&self, world: &World, task: &Task) -> bool {
+    /// The permit's time is over by the clock that nobody can set back: it never comes to life again.
+    pub fn over(&self, world: &World, task: &Task) -> bool {
+        let shut = task.shut.is_some_and(|at| world.now >= at);
+        self.expired(world.now, task.dated) || shut && !self.without(Mutation::WindowByWall)
+    }
+
+    /// The permit's time is over by either clock: it is too old, or the schedules do not allow it any more.
+    fn dead(&self, world: &World, p: usize, task: &Task) -> bool {
+        let closed = task.closes.is_some_and(|at| world.wall(p) >= at);
+        self.over(world, task) || self.expired(world.wall(p), task.dated_wall) || closed
+    }
+
+    fn expired(&self, now: Tick, dated: Tick) -> bool {
         let life = self.core.timing.ttl.saturating_sub(self.core.timing.connect_timeout);
-        !self.without(Mutation::NoTtl) && TICK * u32::from(world.now - task.dated) >= life
+        !self.without(Mutation::NoTtl) && TICK * u32::from(now.saturating_sub(dated)) >= life
+    }
+
+    /// When the window ends on the monotonic clock, worked out as the receipt is written.
+    fn closing(&self, world: &World, p: usize, task: &mut Task) {
+        if self.without(Mutation::WindowEnd) {
+            task.closes = None;
+        }
+        task.shut = task.closes.map(|at| world.now + at.saturating_sub(world.wall(p)));
+    }
+
+    /// The receipt's creation time, the API server's clock, against ours and against the schedules.
+    fn second_clock(&self, world: &World, p: usize, task: &Task) -> bool {
+        task.note.is_some() || self.without(Mutation::OneClock) || world.procs[p].skew == 0 && self.core.allowed(world.now)
     }
 
     /// Step 5.
     pub fn append(&self, world: &mut World, p: usize, k: usize, reply: Reply) -> Option<()> {
         let mut task = world.procs[p].tasks.remove(k);
         let (t, seq) = (usize::from(task.target), task.seq);
-        if self.dead(world, &task) {
+        self.closing(world, p, &mut task);
+        if self.dead(world, p, &task) {
             return Some(());
         }
         if task.note.is_none() && task.stage == Stage::Reserved {
@@ -80,9 +106,20 @@ impl Protocol {
             world.procs[p].tasks.push(task);
             return Some(());
         }
-        create(world, task.target, task.seq, &receipt);
+        let created = create(world, task.target, task.seq, &receipt);
+        if created && task.blind() {
+            self.in_time(world, task.target, task.version);
+        }
+        let in_step = self.second_clock(world, p, &task);
         match reply {
-            Reply::Comes => Self::settled(world, p, task, receipt.holder),
+            Reply::Comes => {
+                Self::settled(world, p, task, receipt.holder);
+                let permit = world.procs[p].tasks.last().filter(|t| created && t.stage == Stage::Permitted);
+                if !in_step && permit.is_some() {
+                    let task = world.procs[p].tasks.pop()?;
+                    self.withdraw(world, p, &task);
+                }
+            }
             _ => world.procs[p].tasks.push(task),
         }
         Some(())
@@ -108,7 +145,7 @@ impl Protocol {
     pub fn settle(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
         let mut task = world.procs[p].tasks.remove(k);
         let holder = world.procs[p].boot.map(|b| (b, task.attempt));
-        if world.receipt(task.target, task.seq).is_some() || self.dead(world, &task) {
+        if world.receipt(task.target, task.seq).is_some() || self.dead(world, p, &task) {
             Self::settled(world, p, task, holder);
             return Some(());
         }
@@ -119,7 +156,7 @@ impl Protocol {
     }
 
     pub fn give_up(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        if !self.dead(world, &world.procs[p].tasks[k]) {
+        if !self.dead(world, p, &world.procs[p].tasks[k]) {
             return None;
         }
         let task = world.procs[p].tasks.remove(k);
@@ -129,23 +166,59 @@ impl Protocol {
 
     /// Step 6, the check.
     pub fn arm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
-        if !self.dead(world, &world.procs[p].tasks[k]) {
+        if !self.dead(world, p, &world.procs[p].tasks[k]) {
+            let open = self.scope.calendar.open(world.now);
             let task = &mut world.procs[p].tasks[k];
             task.stage = Stage::Armed { at: world.now };
             // P4: the look that allowed it is younger than TTL, counted from when it was really asked.
             let age = TICK * u32::from(world.now - task.sight.asked);
-            world.broken.p4 |= age >= self.core.timing.ttl;
+            world.broken.p4 |= age >= self.core.timing.ttl || !open;
             return Some(());
         }
         let task = world.procs[p].tasks.remove(k);
+        self.withdraw(world, p, &task);
+        Some(())
+    }
+
+    /// A permit that is not used: nothing was sent.
+    fn withdraw(&self, world: &mut World, p: usize, task: &Task) {
         let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
+        let wall = world.wall(p);
         let receipt = &mut world.ledgers[t][at];
         let adopted = receipt.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
         if !adopted || self.without(Mutation::WithdrawAnyway) {
-            receipt.write(Fact::End(EndKind::Withdrawn, world.now));
+            receipt.write(Fact::End(EndKind::Withdrawn, wall));
         }
         learn(world, p, t, at);
-        Some(())
+    }
+
+    /// NotStartedInTime stands in the ledger now: it must be too late, and nothing of the run can be on its way or at the vendor.
+    fn in_time(&self, world: &mut World, target: u8, version: u8) {
+        let t = usize::from(target);
+        let of_run = world.ledgers[t].iter().zip(&world.truths[t]).filter(|(r, _)| r.version == version);
+        let taken = of_run.clone().any(|(_, truth)| truth.taken && !truth.undone);
+        let open = of_run.clone().any(|(r, _)| r.open());
+        let sent = world
+            .requests
+            .iter()
+            .any(|r| (r.target, r.version) == (target, version) && r.answer.is_none());
+        world.broken.late |= taken || open || sent || !self.scope.calendar.too_late(world.now);
+    }
+
+    /// What must not be: the note is written without a look at what the ledger says.
+    pub fn note_late(&self, world: &mut World, version: u8) {
+        let seq = u8::try_from(world.ledgers[0].len()).unwrap_or(u8::MAX) + 1;
+        let note = Rcpt {
+            version,
+            holder: None,
+            note: Some(NoteWord::NotInTime),
+            before: Look::default(),
+            created: world.now,
+            facts: Vec::new(),
+        };
+        if world.ledgers[0].iter().all(|r| r.note.is_none()) && create(world, 0, seq, &note) {
+            self.in_time(world, 0, version);
+        }
     }
 
     /// Step 6, the socket.
@@ -169,6 +242,9 @@ impl Protocol {
         world.broken.p1 |= again || !created_here;
         let other = |r: &Request| r.target == task.target && r.seq != task.seq && r.answer.is_none() && world.now < r.armed + GRACE;
         world.broken.p3 |= world.requests.iter().any(other);
+        // Nothing is sent once it was noted as too late.
+        let noted = |r: &Rcpt| r.note == Some(NoteWord::NotInTime) && r.version == task.version;
+        world.broken.late |= world.ledgers[usize::from(task.target)].iter().any(noted);
         // P5: a run whose end was shown is not started.
         world.broken.p5 |= world.shown[usize::from(task.target)][usize::from(task.version)].is_some();
         world.requests.push(Request {
@@ -233,7 +309,8 @@ pub fn record(world: &mut World, p: usize, k: usize) -> Option<()> {
     };
     let task = world.procs[p].tasks.remove(k);
     let (t, at) = (usize::from(task.target), usize::from(task.seq) - 1);
-    world.ledgers[t][at].write(Fact::Answer(word, world.now));
+    let wall = world.wall(p);
+    world.ledgers[t][at].write(Fact::Answer(word, wall));
     learn(world, p, t, at);
     Some(())
 }

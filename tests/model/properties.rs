@@ -22,7 +22,8 @@ use super::world::World;
 pub const P1: &str = "P1 a receipt is sent at most once, by whoever created it";
 pub const P2: &str = "P2 a run is accepted at most once";
 pub const P3: &str = "P3 one open receipt, and no send beside another's request";
-pub const P4: &str = "P4 what allowed a send was fresh, and slots were free";
+pub const P4: &str = "P4 what allowed a send was fresh, its time was right, and slots were free";
+pub const LATE: &str = "NotStartedInTime: it is too late, and nothing was or will be sent";
 pub const P5: &str = "P5 facts are write-once, and an end that was shown stays";
 pub const P6: &str = "P6 not taken is never contradicted";
 pub const P7: &str = "P7 once faults stop, everything ends or is UNKNOWN, and nothing is forgotten";
@@ -61,7 +62,8 @@ fn one_open(_: &Protocol, world: &World) -> bool {
 fn fresh_and_free(protocol: &Protocol, world: &World) -> bool {
     let ours = |r: &&Rcpt| r.open() && r.note.is_none();
     let open = world.ledgers.iter().filter_map(|l| l.last()).filter(ours).count();
-    !world.broken.p4 && (world.wiped || open <= protocol.scope.max_concurrent)
+    let most = if protocol.scope.shared { protocol.scope.limit } else { protocol.scope.max_concurrent };
+    !world.broken.p4 && (world.wiped || open <= most)
 }
 
 fn write_once(_: &Protocol, world: &World) -> bool {
@@ -150,6 +152,7 @@ impl Model for Protocol {
             Property::always(P2, started_once),
             Property::always(P3, one_open),
             Property::always(P4, fresh_and_free),
+            Property::always(LATE, |_, w: &World| !w.broken.late),
             Property::always(P5, write_once),
             Property::always(P6, not_contradicted),
             Property::always(P7, quiet::settles),

@@ -34,14 +34,14 @@ pub struct Protocol {
 
 impl Protocol {
     pub fn new(scope: Scope) -> Protocol {
-        let mut timing = timing();
+        let mut timing = timing(&scope);
         if scope.without == Some(Mutation::NoGrace) {
             timing.grace = std::time::Duration::ZERO;
         } else {
             assert_eq!(timing.check(), Ok(()), "the small clock keeps the order that the protocol needs");
         }
         Protocol {
-            core: Core::new(timing, scope.targets, scope.max_concurrent, scope.stamps),
+            core: Core::new(timing, &scope),
             scope,
             driven: AtomicUsize::new(0),
         }
@@ -72,9 +72,11 @@ impl Protocol {
             spec: Some(Spec {
                 version: 1,
                 suspend: false,
+                frozen: false,
             }),
             stale: None,
             elsewhere: false,
+            frozen: false,
             slots: Vec::new(),
             crashed_at: None,
             crashed: false,
@@ -115,7 +117,7 @@ impl Protocol {
         };
         done?;
         self.forget_dead(&mut world);
-        canonical(&mut world, self.scope.stamps);
+        canonical(&mut world, &self.scope);
         (world != *before).then_some(world)
     }
 
@@ -123,14 +125,14 @@ impl Protocol {
     fn forget_dead(&self, world: &mut World) {
         for p in 0..world.procs.len() {
             let mut tasks = std::mem::take(&mut world.procs[p].tasks);
-            let redated = |t: &Task| t.stage == Stage::Prepared && self.without(Mutation::DatedByArrival);
-            tasks.retain(|t| t.stage >= Stage::Unsettled || redated(t) || !self.dead(world, t));
+            let redated = |t: &Task| t.stage == Stage::Prepared && (t.blind() || self.without(Mutation::DatedByArrival));
+            tasks.retain(|t| t.stage >= Stage::Unsettled || redated(t) || !self.over(world, t));
             world.procs[p].tasks = tasks;
         }
     }
 
     /// What a process believes, put as a question.
-    pub fn question(&self, world: &World, p: usize, spec: Option<Spec>) -> Question {
+    pub fn question(&self, world: &World, p: usize, spec: Option<Spec>, of: u8) -> Question {
         let proc = &world.procs[p];
         let about = proc.beliefs.iter().zip(&world.ledgers).map(|(belief, ledger)| AboutTarget {
             receipts: ledger.iter().zip(&belief.cache).map(|(r, known)| self.cached(r, *known)).collect(),
@@ -140,13 +142,34 @@ impl Protocol {
         });
         Question {
             now: world.now,
+            wall: world.wall(p),
             born: proc.born,
             boot: proc.boot,
-            spec,
+            spec: spec.map(|spec| self.spec_of(spec, of)),
             elsewhere: world.elsewhere,
-            starting: proc.tasks.iter().find(|t| t.preparing()).map(|t| t.target),
+            frozen: world.frozen,
+            of: self.scope.shared.then_some(of),
+            ahead: u8::try_from((proc.in_line & ((1 << of) - 1)).count_ones()).unwrap_or(u8::MAX),
+            starting: proc.tasks.iter().find(|t| t.preparing() && self.of(t) == of).map(|t| t.target),
             slots: world.slots.clone(),
             targets: about.collect(),
+        }
+    }
+
+    /// The resource behind a task.
+    pub fn of(&self, task: &Task) -> u8 {
+        if self.scope.shared { task.target } else { 0 }
+    }
+
+    /// People change the oldest resource only; the others keep what they were made with.
+    fn spec_of(&self, spec: Spec, of: u8) -> Spec {
+        if of == 0 {
+            return spec;
+        }
+        Spec {
+            suspend: false,
+            frozen: false,
+            ..spec
         }
     }
 
@@ -195,10 +218,18 @@ impl Protocol {
     fn decide(&self, world: &mut World, p: usize, news: News) -> Option<()> {
         let spec = if news.stale { world.stale } else { world.spec }?;
         self.hear(world, p, news);
-        let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
+        let outcome = self.ask(world, p, self.question(world, p, Some(spec), news.of));
+        if self.scope.shared {
+            world.procs[p].in_line &= !(1 << news.of);
+            world.procs[p].in_line |= u8::from(outcome.in_line) << news.of;
+        }
         show(world, p, spec, &outcome);
         if !outcome.writes.is_empty() {
             self.conclude(world, p, &outcome);
+            return Some(());
+        }
+        if self.without(Mutation::LateAnyway) && self.scope.calendar.too_late(world.wall(p)) {
+            self.note_late(world, spec.version);
             return Some(());
         }
         let Some(effect) = outcome.effect else { return Some(()) };
@@ -206,10 +237,11 @@ impl Protocol {
             world.shown[usize::from(effect.target)][usize::from(effect.version)] = Some(Shown::Success);
             return Some(());
         }
-        if world.elsewhere || world.procs[p].follows || world.procs[p].tasks.iter().any(Task::preparing) {
+        let busy = |t: &Task| t.preparing() && self.of(t) == news.of;
+        if world.elsewhere || world.procs[p].follows || world.procs[p].tasks.iter().any(busy) {
             return Some(());
         }
-        let sight = glance(world, usize::from(effect.target));
+        let (sight, dated_wall) = (glance(world, usize::from(effect.target)), world.wall(p));
         world.procs[p].tasks.push(Task {
             stage: Stage::Prepared,
             target: effect.target,
@@ -218,6 +250,9 @@ impl Protocol {
             note: effect.note,
             before: effect.before,
             dated: sight.asked,
+            dated_wall,
+            closes: effect.closes,
+            shut: None,
             sight,
             attempt: 0,
         });
@@ -229,40 +264,51 @@ impl Protocol {
             return None;
         }
         self.hear(world, p, news);
-        let outcome = self.ask(world, p, self.question(world, p, None));
+        let outcome = self.ask(world, p, self.question(world, p, None, 0));
         self.conclude(world, p, &outcome);
         Some(())
     }
 
     /// Steps 2 (its end) and 3.
     fn confirm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
+        let past = |t: &Task| t.preparing() && t.stage > Stage::Prepared;
+        if world.procs[p].tasks.iter().any(past) {
+            // Starts of one Connection in one process take the steps up to the receipt one after another.
+            return None;
+        }
         let mut task = world.procs[p].tasks.remove(k);
         let t = usize::from(task.target);
-        if self.without(Mutation::DatedByArrival) {
-            task.dated = world.now;
+        if self.without(Mutation::DatedByArrival) || task.blind() {
+            (task.dated, task.dated_wall) = (world.now, world.wall(p));
         }
-        let arrived = Glance {
-            asked: task.dated,
-            ..task.sight.clone()
-        };
-        put(&mut world.procs[p].beliefs[t].sights, arrived, self.scope.sights);
+        if !task.blind() {
+            let arrived = Glance {
+                asked: task.dated,
+                ..task.sight.clone()
+            };
+            put(&mut world.procs[p].beliefs[t].sights, arrived, self.scope.sights);
+        }
         let Some(spec) = world.spec else { return Some(()) };
         if !self.without(Mutation::StaleSeq) {
             learn_last(world, p, t);
         }
-        let outcome = self.ask(world, p, self.question(world, p, Some(spec)));
-        let again = outcome
-            .effect
+        let of = self.of(&task);
+        let outcome = self.ask(world, p, self.question(world, p, Some(spec), of));
+        let again = if self.without(Mutation::DecidedOnce) { Some(task.effect()) } else { outcome.effect };
+        let again = again
             .filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
         let Some(again) = again.filter(|_| !world.elsewhere) else {
             return Some(());
         };
         if again.note.is_none() {
             // P4, as the live read shows it.
+            let spec = self.spec_of(spec, of);
             let right = !spec.suspend && spec.version == again.version && !again.before.faulted && again.before.version < again.version;
-            world.broken.p4 |= !right;
+            let time = self.scope.calendar.open(world.wall(p)) && !spec.frozen && !world.frozen;
+            world.broken.p4 |= !right || !time;
         }
         task.before = again.before;
+        task.closes = again.closes;
         task.sight.look = Look::default();
         task.sight.moving = false;
         task.stage = Stage::Confirmed { clean: true };

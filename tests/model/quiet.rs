@@ -28,6 +28,7 @@ const ALL: News = News {
     stale: false,
     watch: true,
     looks: u8::MAX,
+    of: 0,
 };
 
 /// Longer than the longest way out of doubt and the run timeout of 20 ticks.
@@ -47,6 +48,7 @@ pub fn settles(protocol: &Protocol, world: &World) -> bool {
 /// Drives a world to rest and says what is wrong with where it rests.
 pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
     world.left = Budget::default();
+    world.procs.iter_mut().for_each(|p| p.skew = 0);
     for _ in 0..ROUNDS {
         round(protocol, &mut world);
         if at_rest(protocol, &world) {
@@ -65,6 +67,11 @@ pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
         };
         if !told {
             return Err(format!("{open} receipts are open, {unknown} are UNKNOWN: {outcome:?}"));
+        }
+        let stopped = world.spec.is_none_or(|spec| spec.suspend || spec.frozen) || world.frozen;
+        let done = |(state, _): &(State, _)| *state == State::Success;
+        if protocol.scope.shared && !stopped && !outcome.rows.iter().flatten().all(done) {
+            return Err(format!("nothing stops them, and not all were started: {outcome:?}"));
         }
         let woken = outcome.wake.is_some_and(|w| w <= Duration::from_mins(10));
         let over = |(state, _): &(State, _)| matches!(state, State::Success | State::Rejected | State::Failed | State::Cancelled);
@@ -103,7 +110,7 @@ fn at_rest(protocol: &Protocol, world: &World) -> bool {
                 .flatten()
                 .all(|(_, reason)| *reason != windlass::upgrade::reason::Reason::WaitingForRetry)
     });
-    idle && still && decided && world.slots.iter().all(|s| world.now >= s.at + 4)
+    idle && still && decided && world.slots.iter().all(|s| world.now >= s.at + protocol.scope.reservation())
 }
 
 /// Everything that can happen within a tick, in a fixed order, faults aside.
@@ -133,8 +140,8 @@ fn round(protocol: &Protocol, world: &mut World) {
                 };
                 go(protocol, world, action);
             }
-            for _ in 0..2 {
-                go(protocol, world, Action::Decide { p, news: ALL });
+            for of in (0..protocol.resources()).cycle().take(2 * usize::from(protocol.resources())) {
+                go(protocol, world, Action::Decide { p, news: News { of, ..ALL } });
                 go(protocol, world, Action::Sweep { p, news: ALL });
             }
         }
@@ -157,6 +164,22 @@ fn go(protocol: &Protocol, world: &mut World, action: Action) {
 fn last_word(protocol: &Protocol, world: &mut World, p: usize) -> Outcome {
     protocol.hear(world, p, ALL);
     protocol.hear(world, p, ALL);
-    let question: Question = protocol.question(world, p, world.spec);
-    protocol.core.judge(question)
+    let words = (0..protocol.resources()).map(|of| {
+        let question: Question = protocol.question(world, p, world.spec, of);
+        protocol.core.judge(question)
+    });
+    words.reduce(together).unwrap_or_default()
+}
+
+/// What is said of several resources, as if it were one.
+fn together(one: Outcome, other: Outcome) -> Outcome {
+    let rows = one.rows.iter().zip(&other.rows).map(|(a, b)| a.or(*b));
+    Outcome {
+        rows: rows.collect(),
+        stalled: one.stalled || other.stalled,
+        blocked: one.blocked || other.blocked,
+        wake: one.wake.max(other.wake),
+        effect: one.effect.or(other.effect),
+        ..one
+    }
 }

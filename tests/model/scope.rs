@@ -12,6 +12,14 @@ pub struct Scope {
     /// Of the processes, those that never start anything: they only conclude.
     pub followers: usize,
     pub max_concurrent: usize,
+    /// Each target belongs to a resource of its own; the first is the oldest. All share the Connection.
+    pub shared: bool,
+    /// `maxConcurrentUpgrades` of the Connection.
+    pub limit: usize,
+    /// The schedules of the resource and of its Connection.
+    pub calendar: Calendar,
+    /// How many ticks a permit lives.
+    pub ttl: Tick,
     /// The clock stops here.
     pub ticks: Tick,
     /// Receipts that a ledger may grow to.
@@ -26,6 +34,41 @@ pub struct Scope {
     pub every_step: bool,
     /// One state in so many is driven to quiescence.
     pub quiet_every: u64,
+}
+
+/// A schedule on the small clock: one window `[from, until)`, and a `notAfter`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hours {
+    pub window: Option<(Tick, Tick)>,
+    pub not_after: Option<Tick>,
+}
+
+/// The schedules of the resource and of its Connection. What they say is worked out here once more, to be held against the product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    pub own: Hours,
+    pub connection: Hours,
+}
+
+impl Calendar {
+    pub fn too_late(&self, at: Tick) -> bool {
+        [self.own, self.connection]
+            .into_iter()
+            .any(|hours| hours.not_after.is_some_and(|last| last <= at))
+    }
+
+    /// A start is allowed, freezes aside.
+    pub fn open(&self, at: Tick) -> bool {
+        let inside = |hours: Hours| hours.window.is_none_or(|(from, until)| from <= at && at < until);
+        inside(self.own) && inside(self.connection) && !self.too_late(at)
+    }
+}
+
+impl Scope {
+    /// Life of a reservation in ticks, if its receipt never appears.
+    pub fn reservation(&self) -> Tick {
+        4 * self.ttl
+    }
 }
 
 /// A rule of the protocol that the driver breaks, to show that the checker notices.
@@ -57,6 +100,20 @@ pub enum Mutation {
     EndAtOnce,
     /// All attempts of a process share one holder.
     SharedHolder,
+    /// A permit outlives the window that it was issued in.
+    WindowEnd,
+    /// What was decided before the live read is not decided again, and its window is the one that was seen then.
+    DecidedOnce,
+    /// The end of a window is looked for on the wall clock alone.
+    WindowByWall,
+    /// What the API server's clock says is not held against the schedules.
+    OneClock,
+    /// The Connection's schedule is not asked.
+    ConnectionSchedule,
+    /// Slots of the Connection are counted from open receipts alone.
+    UnreservedLimit,
+    /// NotStartedInTime is written as soon as it is too late, whatever stands in the ledger.
+    LateAnyway,
 }
 
 /// The dullest world: one target, two processes, nothing goes wrong.
@@ -66,6 +123,10 @@ pub const QUIET: Scope = Scope {
     procs: 2,
     followers: 0,
     max_concurrent: 2,
+    shared: false,
+    limit: 9,
+    calendar: ALWAYS,
+    ttl: 1,
     ticks: 2,
     receipts: 3,
     sights: 2,
@@ -74,6 +135,18 @@ pub const QUIET: Scope = Scope {
     without: None,
     every_step: false,
     quiet_every: 200,
+};
+
+/// No schedule at all.
+pub const ALWAYS: Calendar = Calendar {
+    own: Hours {
+        window: None,
+        not_after: None,
+    },
+    connection: Hours {
+        window: None,
+        not_after: None,
+    },
 };
 
 pub const NONE: Budget = Budget {
@@ -90,4 +163,6 @@ pub const NONE: Budget = Budget {
     wipe: 0,
     resolve: 0,
     url: 0,
+    freeze: 0,
+    step: 0,
 };

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use windlass::upgrade::receipt::EndKind;
 
+use super::core::Effect;
+
 /// One tick of the small clock: as long as a permit lives.
 pub const TICK: Duration = Duration::from_secs(60);
 /// GRACE in ticks.
 pub const GRACE: Tick = 3;
 /// The longest rest between two attempts, in ticks.
 pub const LONGEST_REST: Tick = 2;
-/// Life of a reservation in ticks, if its receipt never appears.
-pub const RESERVATION: Tick = 4;
 /// HORIZON in ticks.
 pub const HORIZON: Tick = 2;
 /// Versions, oldest first. Targets are at the first; the resource asks for the second.
@@ -51,6 +51,10 @@ pub struct Budget {
     pub resolve: u8,
     /// The Connection is pointed to another vendor and back.
     pub url: u8,
+    /// The resource or its Connection is frozen, or thawed again.
+    pub freeze: u8,
+    /// The wall clock of one process is set forward or back by a tick; its monotonic clock goes on.
+    pub step: u8,
 }
 
 /// What the vendor shows of a target.
@@ -88,6 +92,7 @@ pub enum Word {
 pub enum NoteWord {
     AlreadyAtVersion,
     WouldDowngrade,
+    NotInTime,
     Adopted,
 }
 
@@ -150,6 +155,8 @@ pub struct Truth {
 pub struct Spec {
     pub version: u8,
     pub suspend: bool,
+    /// A freeze is in force.
+    pub frozen: bool,
 }
 
 /// A slot on the Connection.
@@ -192,8 +199,12 @@ pub struct Task {
     pub before: Look,
     /// The fresh look. `sight.asked` is when it was really asked.
     pub sight: Glance,
-    /// The tick that its age is counted from.
+    /// The tick that its age is counted from, and what the process's wall clock said then.
     pub dated: Tick,
+    pub dated_wall: Tick,
+    /// When the schedules no longer allow it, as decided; and that on the monotonic clock, once the receipt is written.
+    pub closes: Option<Tick>,
+    pub shut: Option<Tick>,
     pub attempt: u8,
 }
 
@@ -201,6 +212,23 @@ impl Task {
     /// No receipt yet: the resource's one place is taken.
     pub fn preparing(&self) -> bool {
         self.stage < Stage::Permitted
+    }
+
+    /// It rests on nothing that the vendor shows.
+    pub fn blind(&self) -> bool {
+        self.note == Some(NoteWord::NotInTime)
+    }
+
+    /// What it was decided as.
+    pub fn effect(&self) -> Effect {
+        Effect {
+            target: self.target,
+            seq: self.seq,
+            version: self.version,
+            before: self.before.clone(),
+            note: self.note,
+            closes: self.closes,
+        }
     }
 }
 
@@ -235,6 +263,10 @@ pub struct Proc {
     pub boot: Option<u8>,
     pub born: Tick,
     pub attempts: u8,
+    /// Its wall clock is ahead of the API server's by so much. That one is the truth.
+    pub skew: i8,
+    /// Resources that wait for a slot of the Connection, by its last decisions: a bit for each.
+    pub in_line: u8,
     pub beliefs: Vec<Belief>,
     pub tasks: Vec<Task>,
 }
@@ -269,6 +301,8 @@ pub struct Broken {
     pub p4: bool,
     pub p5: bool,
     pub p8: bool,
+    /// NotStartedInTime where it was not too late, or beside a start.
+    pub late: bool,
 }
 
 /// A terminal state that was shown.
@@ -300,6 +334,8 @@ pub struct World {
     /// What a cache that lags may still show.
     pub stale: Option<Spec>,
     pub elsewhere: bool,
+    /// A freeze of the Connection is in force.
+    pub frozen: bool,
     pub slots: Vec<Slot>,
     /// How far a process was when it died.
     pub crashed_at: Option<Stage>,
@@ -311,6 +347,11 @@ pub struct World {
 }
 
 impl World {
+    /// What a process's wall clock says.
+    pub fn wall(&self, p: usize) -> Tick {
+        self.now.saturating_add_signed(self.procs[p].skew)
+    }
+
     pub fn receipt(&self, target: u8, seq: u8) -> Option<&Rcpt> {
         self.ledgers[usize::from(target)].get(usize::from(seq) - 1)
     }

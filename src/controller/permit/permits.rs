@@ -55,6 +55,7 @@ use crate::upgrade::sight::Sight;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::upgrade::when::allowed_at;
+use crate::upgrade::when::too_late_at;
 
 /// Why no permit came about. Nothing was sent, and nothing is lost: the resource decides again.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum Refused {
     /// By the API server's clock the schedules do not allow a start.
     #[error("the schedules do not allow a start at {0}, the API server's time")]
     OutsideOfSchedule(Timestamp),
+    /// By the API server's clock `notAfter` has not passed.
+    #[error("notAfter has not passed at {0}, the API server's time")]
+    NotTooLate(Timestamp),
     /// No longer the leader.
     #[error("leadership was lost")]
     NotLeader,
@@ -252,7 +256,30 @@ impl Permits {
     /// Writes a receipt that never is a permit.
     pub async fn note(&self, plan: &Plan) -> Result<UpgradeReceipt, Refused> {
         let name = plan.effect.key.receipt_name(plan.effect.seq);
+        if !plan.effect.needs_vendor() {
+            self.too_late(&name, plan).await?;
+        }
         self.create(&name, plan, self.deadline(plan)).await
+    }
+
+    /// That it is too late is final once it is written, and nothing but a clock says so. The API server's is asked first, by a create that
+    /// it does not carry out.
+    async fn too_late(&self, name: &str, plan: &Plan) -> Result<(), Refused> {
+        let ask = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let shown = match self.receipts().create(&ask, &self.object(name, plan)).await {
+            Ok(shown) => shown,
+            // Somebody appended it: the create will tell who.
+            Err(kube::Error::Api(status)) if status.code == 409 => return Ok(()),
+            Err(error) => return Err(Refused::Api(error)),
+        };
+        let at = shown.creation_timestamp().map_or_else(|| self.clock.wall(), |t| t.0);
+        if too_late_at(&plan.schedules.connection, &plan.schedules.own, at) {
+            return Ok(());
+        }
+        Err(Refused::NotTooLate(at))
     }
 
     /// A permit's life starts when the look that allowed it was asked, and ends at once where the schedules do not allow a start any
