@@ -461,7 +461,11 @@ impl Core {
 
     /// The resource that asks for a target.
     pub fn name(&self, key: &TargetKey) -> String {
-        if self.scope.shared { format!("nightly-{}", key.object) } else { "nightly".to_owned() }
+        if self.scope.shared {
+            format!("nightly-{}", key.object)
+        } else {
+            "nightly".to_owned()
+        }
     }
 
     fn rows(&self, q: &Question, decision: &Decision) -> Vec<Option<(State, Reason)>> {

@@ -294,9 +294,12 @@ impl Protocol {
         }
         let of = self.of(&task);
         let outcome = self.ask(world, p, self.question(world, p, Some(spec), of));
-        let again = if self.without(Mutation::DecidedOnce) { Some(task.effect()) } else { outcome.effect };
-        let again = again
-            .filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
+        let again = if self.without(Mutation::DecidedOnce) {
+            Some(task.effect())
+        } else {
+            outcome.effect
+        };
+        let again = again.filter(|e| (e.target, e.seq, e.version, e.note) == (task.target, task.seq, task.version, task.note));
         let Some(again) = again.filter(|_| !world.elsewhere) else {
             return Some(());
         };

@@ -141,7 +141,14 @@ fn round(protocol: &Protocol, world: &mut World) {
                 go(protocol, world, action);
             }
             for of in (0..protocol.resources()).cycle().take(2 * usize::from(protocol.resources())) {
-                go(protocol, world, Action::Decide { p, news: News { of, ..ALL } });
+                go(
+                    protocol,
+                    world,
+                    Action::Decide {
+                        p,
+                        news: News { of, ..ALL },
+                    },
+                );
                 go(protocol, world, Action::Sweep { p, news: ALL });
             }
         }
