@@ -62,7 +62,11 @@ fn one_open(_: &Protocol, world: &World) -> bool {
 fn fresh_and_free(protocol: &Protocol, world: &World) -> bool {
     let ours = |r: &&Rcpt| r.open() && r.note.is_none();
     let open = world.ledgers.iter().filter_map(|l| l.last()).filter(ours).count();
-    let most = if protocol.scope.shared { protocol.scope.limit } else { protocol.scope.max_concurrent };
+    let most = if protocol.scope.shared {
+        protocol.scope.limit
+    } else {
+        protocol.scope.max_concurrent
+    };
     !world.broken.p4 && (world.wiped || open <= most)
 }
 
