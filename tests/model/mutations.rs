@@ -246,8 +246,8 @@ fn without_a_second_clock_for_what_is_too_late() {
         Mutation::OneClock,
         LATE,
         Scope {
-            budget,
             calendar,
+            budget,
             ..WINDOW
         },
     );

@@ -145,7 +145,7 @@ impl Protocol {
             wall: world.wall(p),
             born: proc.born,
             boot: proc.boot,
-            spec: spec.map(|spec| self.spec_of(spec, of)),
+            spec: spec.map(|spec| Self::spec_of(spec, of)),
             elsewhere: world.elsewhere,
             frozen: world.frozen,
             of: self.scope.shared.then_some(of),
@@ -172,7 +172,7 @@ impl Protocol {
     }
 
     /// People change the oldest resource only; the others keep what they were made with.
-    fn spec_of(&self, spec: Spec, of: u8) -> Spec {
+    fn spec_of(spec: Spec, of: u8) -> Spec {
         if of == 0 {
             return spec;
         }
@@ -319,7 +319,7 @@ impl Protocol {
         };
         if again.note.is_none() {
             // P4, as the live read shows it.
-            let spec = self.spec_of(spec, of);
+            let spec = Self::spec_of(spec, of);
             let right = !spec.suspend && spec.version == again.version && !again.before.faulted && again.before.version < again.version;
             task.freezes = (spec.frozen, world.frozen);
             task.wrong = !right || !self.scope.open(world.wall(p), task.freezes);
