@@ -339,7 +339,7 @@ fn windows_open_and_close() {
         ..QUIET
     };
     let budget = Budget { lose: 1, ..NONE };
-    explore(at_scale(scope, Scope { ticks: 5, budget, ..scope }));
+    explore(at_scale(scope, Scope { budget, ..scope }));
 }
 
 #[test]
@@ -464,8 +464,7 @@ fn the_older_of_two_resources_is_suspended_while_it_waits() {
     let budget = Budget {
         suspend: 2,
         freeze: 2,
-        crash: 1,
         ..NONE
     };
-    explore(at_scale(scope, Scope { ticks: 1, budget, ..scope }));
+    explore(at_scale(scope, Scope { budget, ..scope }));
 }
