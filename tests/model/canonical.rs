@@ -122,7 +122,7 @@ fn task(task: &mut Task) {
     }
     if task.stage > Stage::Permitted {
         (task.sight.asked, task.dated, task.dated_wall) = (0, 0, 0);
-        (task.closes, task.shut) = (None, None);
+        (task.closes, task.shut, task.freezes, task.wrong) = (None, None, (false, false), false);
     }
 }
 

@@ -41,6 +41,7 @@ use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
 use windlass::upgrade::timing::Timing;
 use windlass::upgrade::when::allowed_at;
+use windlass::upgrade::when::too_late_at;
 
 use super::convert::boot;
 use super::convert::fact;
@@ -77,7 +78,7 @@ pub struct Question {
     pub spec: Option<Spec>,
     /// The Connection names the other endpoint.
     pub elsewhere: bool,
-    /// A freeze of the Connection is in force.
+    /// The Connection has a freeze.
     pub frozen: bool,
     /// The resource that asks, where each target has its own.
     pub of: Option<u8>,
@@ -163,7 +164,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(hours: Hours, start: Timestamp) -> Plan {
+    fn new(hours: Hours, freeze_from: Tick, start: Timestamp) -> Plan {
         let at = |tick: Tick| start + TICK * u32::from(tick);
         let hour = start.as_second() / 3600 % 24;
         let window = hours.window.map(|(from, until)| WrittenWindow {
@@ -178,7 +179,7 @@ impl Plan {
             freezes: Vec::new(),
         };
         let freeze = Freeze {
-            from: start,
+            from: at(freeze_from),
             until: start + SignedDuration::from_hours(24 * 365),
             reason: None,
         };
@@ -212,7 +213,7 @@ impl Core {
             .collect();
         Core {
             timing,
-            hours: [calendar.own, calendar.connection].map(|hours| Plan::new(hours, start)),
+            hours: [calendar.own, calendar.connection].map(|hours| Plan::new(hours, scope.freeze_from, start)),
             stamps: scope.stamps,
             scope: *scope,
             start,
@@ -454,9 +455,14 @@ impl Core {
         Tick::try_from(past.div_ceil(TICK.as_secs())).ok().filter(|t| *t < Tick::MAX / 2)
     }
 
-    /// The real second look at the schedules, by the API server's clock. Those that a start was decided on were not frozen.
-    pub fn allowed(&self, at: Tick) -> bool {
-        allowed_at(&self.hours[1].calm, &self.hours[0].calm, self.wall(at))
+    /// The real second look at the schedules that a start was decided on, by the API server's clock.
+    pub fn allowed(&self, at: Tick, freezes: (bool, bool)) -> bool {
+        allowed_at(self.hours[1].when(freezes.1), self.hours[0].when(freezes.0), self.wall(at))
+    }
+
+    /// The same for `notAfter`.
+    pub fn too_late(&self, at: Tick) -> bool {
+        too_late_at(&self.hours[1].calm, &self.hours[0].calm, self.wall(at))
     }
 
     /// The resource that asks for a target.

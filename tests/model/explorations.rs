@@ -306,7 +306,7 @@ fn two_targets_share_one_slot() {
     explore(at_scale(scope, Scope { ticks: 1, ..scope }));
 }
 
-/// A window `[1, 3)` of the resource, and a longer one of its Connection that ends at the same time as `notAfter`.
+/// A window of the resource that opens later than that of its Connection, and closes later.
 const WINDOWS: Calendar = Calendar {
     own: Hours {
         window: Some((1, 3)),
@@ -334,44 +334,48 @@ fn windows_open_and_close() {
         calendar: WINDOWS,
         ttl: 2,
         followers: 1,
-        ticks: 3,
+        ticks: 4,
         receipts: 2,
         ..QUIET
     };
-    explore(at_scale(
-        scope,
-        Scope {
-            ticks: 4,
-            budget: Budget { lose: 1, ..NONE },
-            ..scope
-        },
-    ));
+    let budget = Budget { lose: 1, ..NONE };
+    explore(at_scale(scope, Scope { budget, ..scope }));
 }
 
 #[test]
 fn people_freeze_and_thaw() {
-    let budget = Budget { freeze: 2, ..NONE };
     let scope = Scope {
         name: "freezes",
         ttl: 2,
         procs: 1,
         ticks: 2,
         receipts: 2,
-        budget,
+        budget: Budget { freeze: 2, ..NONE },
         ..QUIET
     };
-    explore(at_scale(
-        scope,
-        Scope {
-            budget: Budget {
-                freeze: 2,
-                suspend: 1,
-                ..budget
-            },
-            ticks: 3,
-            ..scope
-        },
-    ));
+    let budget = Budget {
+        freeze: 2,
+        suspend: 1,
+        crash: 1,
+        ..NONE
+    };
+    explore(at_scale(scope, Scope { ticks: 3, budget, ..scope }));
+}
+
+#[test]
+fn people_set_a_freeze_that_begins_later() {
+    let scope = Scope {
+        name: "freezes to come",
+        freeze_from: 1,
+        ttl: 2,
+        followers: 1,
+        ticks: 2,
+        receipts: 2,
+        budget: Budget { freeze: 1, ..NONE },
+        ..QUIET
+    };
+    let budget = Budget { freeze: 2, ..NONE };
+    explore(at_scale(scope, Scope { ticks: 3, budget, ..scope }));
 }
 
 #[test]
@@ -402,7 +406,6 @@ fn it_becomes_too_late() {
 
 #[test]
 fn a_wall_clock_is_set() {
-    let budget = Budget { step: 2, ..NONE };
     let scope = Scope {
         name: "a wall clock that is set",
         calendar: Calendar {
@@ -410,16 +413,16 @@ fn a_wall_clock_is_set() {
                 window: Some((1, 3)),
                 not_after: Some(4),
             },
-            ..WINDOWS
+            ..ALWAYS
         },
         ttl: 2,
         procs: 1,
         ticks: 5,
-        receipts: 3,
-        budget,
+        budget: Budget { step: 2, ..NONE },
         ..QUIET
     };
-    explore(at_scale(scope, Scope { ticks: 6, ..scope }));
+    let budget = Budget { step: 3, lose: 1, ..NONE };
+    explore(at_scale(scope, Scope { ticks: 6, budget, ..scope }));
 }
 
 #[test]
@@ -429,10 +432,39 @@ fn two_resources_share_a_connection() {
         targets: 2,
         shared: true,
         limit: 1,
+        followers: 1,
         ticks: 0,
         receipts: 1,
-        quiet_every: 100,
         ..QUIET
     };
-    explore(at_scale(scope, Scope { ticks: 1, ..scope }));
+    explore(at_scale(scope, Scope { followers: 0, ..scope }));
+    if large() {
+        explore(Scope { ticks: 1, ..scope });
+    }
+}
+
+#[test]
+fn the_older_of_two_resources_is_suspended_while_it_waits() {
+    let scope = Scope {
+        name: "the older of two is stopped",
+        targets: 2,
+        shared: true,
+        limit: 1,
+        procs: 1,
+        ticks: 0,
+        receipts: 1,
+        quiet_every: 20,
+        budget: Budget {
+            suspend: 1,
+            freeze: 1,
+            ..NONE
+        },
+        ..QUIET
+    };
+    let budget = Budget {
+        suspend: 2,
+        freeze: 2,
+        ..NONE
+    };
+    explore(at_scale(scope, Scope { budget, ..scope }));
 }

@@ -8,6 +8,9 @@ use stateright::Model;
 
 use super::properties::*;
 use super::protocol::Protocol;
+use super::scope::ALWAYS;
+use super::scope::Calendar;
+use super::scope::Hours;
 use super::scope::Mutation;
 use super::scope::NONE;
 use super::scope::QUIET;
@@ -194,4 +197,130 @@ fn with_one_holder_for_all_attempts() {
             ..ALONE
         },
     );
+}
+
+/// One process, one window until the second tick, and permits that live longer than that.
+const WINDOW: Scope = Scope {
+    calendar: Calendar {
+        own: Hours {
+            window: Some((0, 1)),
+            not_after: None,
+        },
+        ..ALWAYS
+    },
+    ttl: 2,
+    ticks: 1,
+    ..ALONE
+};
+
+#[test]
+fn with_a_permit_that_outlives_its_window() {
+    falls(Mutation::WindowEnd, P4, WINDOW);
+}
+
+#[test]
+fn with_the_end_of_a_window_by_the_wall_clock_alone() {
+    // It is set back between the receipt and the last check.
+    let budget = Budget { step: 1, ..NONE };
+    falls(Mutation::WindowByWall, P4, Scope { budget, ..WINDOW });
+}
+
+#[test]
+fn without_a_second_clock() {
+    // It was set back before anything was decided.
+    let budget = Budget { step: 1, ..NONE };
+    falls(Mutation::OneClock, P4, Scope { budget, ..WINDOW });
+}
+
+#[test]
+fn without_a_second_clock_for_what_is_too_late() {
+    let calendar = Calendar {
+        own: Hours {
+            window: None,
+            not_after: Some(2),
+        },
+        ..ALWAYS
+    };
+    let budget = Budget { step: 1, ..NONE };
+    falls(
+        Mutation::OneClock,
+        LATE,
+        Scope {
+            calendar,
+            budget,
+            ..WINDOW
+        },
+    );
+}
+
+#[test]
+fn with_what_was_decided_before_a_freeze() {
+    let budget = Budget { freeze: 1, ..NONE };
+    falls(Mutation::DecidedOnce, P4, Scope { budget, ..ALONE });
+}
+
+#[test]
+fn with_the_end_of_a_window_that_was_seen_before_the_live_read() {
+    // Somebody sets a freeze that begins with the next tick; what was decided stays right until then.
+    let scope = Scope {
+        freeze_from: 1,
+        calendar: ALWAYS,
+        budget: Budget { freeze: 1, ..NONE },
+        ..WINDOW
+    };
+    falls(Mutation::WindowSeenBefore, P4, scope);
+}
+
+#[test]
+fn without_the_schedule_of_the_connection() {
+    let calendar = Calendar {
+        own: ALWAYS.own,
+        connection: WINDOW.calendar.own,
+    };
+    falls(Mutation::ConnectionSchedule, P4, Scope { calendar, ..WINDOW });
+}
+
+#[test]
+fn with_a_limit_that_counts_no_reservations() {
+    falls(
+        Mutation::UnreservedLimit,
+        P4,
+        Scope {
+            targets: 2,
+            shared: true,
+            limit: 1,
+            ticks: 0,
+            receipts: 1,
+            ..QUIET
+        },
+    );
+}
+
+#[test]
+fn with_a_place_in_line_that_is_kept() {
+    falls(
+        Mutation::KeepsPlace,
+        P7,
+        Scope {
+            targets: 2,
+            shared: true,
+            limit: 1,
+            receipts: 1,
+            quiet_every: 1,
+            budget: Budget { suspend: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}
+
+#[test]
+fn with_too_late_written_whatever_was_sent() {
+    let calendar = Calendar {
+        own: Hours {
+            window: None,
+            not_after: Some(1),
+        },
+        ..ALWAYS
+    };
+    falls(Mutation::LateAnyway, LATE, Scope { calendar, ..WINDOW });
 }

@@ -61,7 +61,13 @@ impl Protocol {
 
     /// The receipt's creation time, the API server's clock, against ours and against the schedules.
     fn second_clock(&self, world: &World, p: usize, task: &Task) -> bool {
-        task.note.is_some() || self.without(Mutation::OneClock) || world.procs[p].skew == 0 && self.core.allowed(world.now)
+        // Decided once is decided on the schedules of then, which let it through.
+        let freezes = if self.without(Mutation::DecidedOnce) {
+            (false, false)
+        } else {
+            task.freezes
+        };
+        task.note.is_some() || self.without(Mutation::OneClock) || world.procs[p].skew == 0 && self.core.allowed(world.now, freezes)
     }
 
     /// Step 5.
@@ -70,6 +76,10 @@ impl Protocol {
         let (t, seq) = (usize::from(task.target), task.seq);
         self.closing(world, p, &mut task);
         if self.dead(world, p, &task) {
+            return Some(());
+        }
+        if task.blind() && !self.core.too_late(world.now) && !self.without(Mutation::OneClock) {
+            // Nothing but a clock says so, and the API server's does not.
             return Some(());
         }
         if task.note.is_none() && task.stage == Stage::Reserved {
@@ -167,12 +177,13 @@ impl Protocol {
     /// Step 6, the check.
     pub fn arm(&self, world: &mut World, p: usize, k: usize) -> Option<()> {
         if !self.dead(world, p, &world.procs[p].tasks[k]) {
-            let open = self.scope.calendar.open(world.now);
+            let open = self.scope.open(world.now, world.procs[p].tasks[k].freezes);
             let task = &mut world.procs[p].tasks[k];
             task.stage = Stage::Armed { at: world.now };
-            // P4: the look that allowed it is younger than TTL, counted from when it was really asked.
+            // P4: the live read allowed it, the look is younger than TTL, counted from when it was really asked, and the schedules that
+            // were read live allow a start now, by the clock that is the truth.
             let age = TICK * u32::from(world.now - task.sight.asked);
-            world.broken.p4 |= age >= self.core.timing.ttl || !open;
+            world.broken.p4 |= age >= self.core.timing.ttl || !open || task.wrong;
             return Some(());
         }
         let task = world.procs[p].tasks.remove(k);

@@ -145,7 +145,7 @@ impl Protocol {
             wall: world.wall(p),
             born: proc.born,
             boot: proc.boot,
-            spec: spec.map(|spec| self.spec_of(spec, of)),
+            spec: spec.map(|spec| Self::spec_of(spec, of)),
             elsewhere: world.elsewhere,
             frozen: world.frozen,
             of: self.scope.shared.then_some(of),
@@ -161,8 +161,18 @@ impl Protocol {
         if self.scope.shared { task.target } else { 0 }
     }
 
+    /// Whether a process starts anything of a resource. Where several resources and followers are, followers start all but the oldest.
+    fn starts(&self, world: &World, p: usize, of: u8) -> bool {
+        let shared_out = self.scope.shared && self.scope.followers > 0;
+        if shared_out {
+            world.procs[p].follows == (of > 0)
+        } else {
+            !world.procs[p].follows
+        }
+    }
+
     /// People change the oldest resource only; the others keep what they were made with.
-    fn spec_of(&self, spec: Spec, of: u8) -> Spec {
+    fn spec_of(spec: Spec, of: u8) -> Spec {
         if of == 0 {
             return spec;
         }
@@ -220,7 +230,9 @@ impl Protocol {
         self.hear(world, p, news);
         let outcome = self.ask(world, p, self.question(world, p, Some(spec), news.of));
         if self.scope.shared {
-            world.procs[p].in_line &= !(1 << news.of);
+            if !self.without(Mutation::KeepsPlace) {
+                world.procs[p].in_line &= !(1 << news.of);
+            }
             world.procs[p].in_line |= u8::from(outcome.in_line) << news.of;
         }
         show(world, p, spec, &outcome);
@@ -238,7 +250,7 @@ impl Protocol {
             return Some(());
         }
         let busy = |t: &Task| t.preparing() && self.of(t) == news.of;
-        if world.elsewhere || world.procs[p].follows || world.procs[p].tasks.iter().any(busy) {
+        if world.elsewhere || !self.starts(world, p, news.of) || world.procs[p].tasks.iter().any(busy) {
             return Some(());
         }
         let (sight, dated_wall) = (glance(world, usize::from(effect.target)), world.wall(p));
@@ -253,6 +265,8 @@ impl Protocol {
             dated_wall,
             closes: effect.closes,
             shut: None,
+            freezes: (false, false),
+            wrong: false,
             sight,
             attempt: 0,
         });
@@ -305,13 +319,15 @@ impl Protocol {
         };
         if again.note.is_none() {
             // P4, as the live read shows it.
-            let spec = self.spec_of(spec, of);
+            let spec = Self::spec_of(spec, of);
             let right = !spec.suspend && spec.version == again.version && !again.before.faulted && again.before.version < again.version;
-            let time = self.scope.calendar.open(world.wall(p)) && !spec.frozen && !world.frozen;
-            world.broken.p4 |= !right || !time;
+            task.freezes = (spec.frozen, world.frozen);
+            task.wrong = !right || !self.scope.open(world.wall(p), task.freezes);
         }
         task.before = again.before;
-        task.closes = again.closes;
+        if !self.without(Mutation::WindowSeenBefore) {
+            task.closes = again.closes;
+        }
         task.sight.look = Look::default();
         task.sight.moving = false;
         task.stage = Stage::Confirmed { clean: true };

@@ -9,6 +9,7 @@ use std::hash::Hasher;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use windlass::upgrade::reason::Reason;
 use windlass::upgrade::reason::State;
 
 use super::actions::Action;
@@ -19,6 +20,7 @@ use super::outside::pass;
 use super::protocol::Protocol;
 use super::protocol::crash;
 use super::quick::QuickHasher;
+use super::scope::Mutation;
 use super::world::Budget;
 use super::world::Stage;
 use super::world::World;
@@ -38,7 +40,8 @@ const ROUNDS: u8 = 45;
 pub fn settles(protocol: &Protocol, world: &World) -> bool {
     let mut hasher = QuickHasher::default();
     world.hash(&mut hasher);
-    if protocol.scope.without.is_some() || !hasher.finish().is_multiple_of(protocol.scope.quiet_every) {
+    let asked = protocol.scope.without.is_none_or(|rule| rule == Mutation::KeepsPlace);
+    if !asked || !hasher.finish().is_multiple_of(protocol.scope.quiet_every) {
         return true;
     }
     protocol.driven.fetch_add(1, Ordering::Relaxed);
@@ -68,10 +71,8 @@ pub fn driven(protocol: &Protocol, mut world: World) -> Result<(), String> {
         if !told {
             return Err(format!("{open} receipts are open, {unknown} are UNKNOWN: {outcome:?}"));
         }
-        let stopped = world.spec.is_none_or(|spec| spec.suspend || spec.frozen) || world.frozen;
-        let done = |(state, _): &(State, _)| *state == State::Success;
-        if protocol.scope.shared && !stopped && !outcome.rows.iter().flatten().all(done) {
-            return Err(format!("nothing stops them, and not all were started: {outcome:?}"));
+        if let Some(idle) = left_behind(protocol, &world, outcome) {
+            return Err(format!("nothing stops resource {idle}, and it was not started: {outcome:?}"));
         }
         let woken = outcome.wake.is_some_and(|w| w <= Duration::from_mins(10));
         let over = |(state, _): &(State, _)| matches!(state, State::Success | State::Rejected | State::Failed | State::Cancelled);
@@ -103,12 +104,7 @@ fn at_rest(protocol: &Protocol, world: &World) -> bool {
     let still = world.things.iter().all(|t| !t.moving) && world.ledgers.iter().flatten().all(|r| !r.open());
     let decided = (0..world.procs.len()).all(|p| {
         let outcome = last_word(protocol, &mut world.clone(), p);
-        outcome.effect.is_none()
-            && outcome
-                .rows
-                .iter()
-                .flatten()
-                .all(|(_, reason)| *reason != windlass::upgrade::reason::Reason::WaitingForRetry)
+        outcome.effect.is_none() && outcome.rows.iter().flatten().all(|(_, reason)| *reason != Reason::WaitingForRetry)
     });
     idle && still && decided && world.slots.iter().all(|s| world.now >= s.at + protocol.scope.reservation())
 }
@@ -176,6 +172,18 @@ fn last_word(protocol: &Protocol, world: &mut World, p: usize) -> Outcome {
         protocol.core.judge(question)
     });
     words.reduce(together).unwrap_or_default()
+}
+
+/// Of several resources, one that people let go on, and that is not through. The others cannot hold it up, whatever becomes of them.
+fn left_behind(protocol: &Protocol, world: &World, outcome: &Outcome) -> Option<usize> {
+    if !protocol.scope.shared || world.frozen {
+        return None;
+    }
+    // People stop the oldest only.
+    let stopped = world.spec.is_none_or(|spec| spec.suspend || spec.frozen);
+    let through = |row: &Option<(State, Reason)>| row.is_some_and(|(state, _)| state == State::Success);
+    let mut going = outcome.rows.iter().enumerate().skip(usize::from(stopped));
+    going.find(|(_, row)| !through(row)).map(|(of, _)| of)
 }
 
 /// What is said of several resources, as if it were one.

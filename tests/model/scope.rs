@@ -9,7 +9,8 @@ pub struct Scope {
     pub name: &'static str,
     pub targets: usize,
     pub procs: usize,
-    /// Of the processes, those that never start anything: they only conclude.
+    /// Of the processes, those that never start anything: they only conclude. Of several resources they start all but the oldest,
+    /// which is left to the others.
     pub followers: usize,
     pub max_concurrent: usize,
     /// Each target belongs to a resource of its own; the first is the oldest. All share the Connection.
@@ -18,6 +19,8 @@ pub struct Scope {
     pub limit: usize,
     /// The schedules of the resource and of its Connection.
     pub calendar: Calendar,
+    /// When a freeze that people set begins; it does not end by itself.
+    pub freeze_from: Tick,
     /// How many ticks a permit lives.
     pub ttl: Tick,
     /// The clock stops here.
@@ -69,6 +72,11 @@ impl Scope {
     pub fn reservation(&self) -> Tick {
         4 * self.ttl
     }
+
+    /// A start is allowed, with these freezes of the resource and its Connection.
+    pub fn open(&self, at: Tick, freezes: (bool, bool)) -> bool {
+        self.calendar.open(at) && !((freezes.0 || freezes.1) && self.freeze_from <= at)
+    }
 }
 
 /// A rule of the protocol that the driver breaks, to show that the checker notices.
@@ -102,8 +110,10 @@ pub enum Mutation {
     SharedHolder,
     /// A permit outlives the window that it was issued in.
     WindowEnd,
-    /// What was decided before the live read is not decided again, and its window is the one that was seen then.
+    /// What was decided before the live read is not decided again, and neither are the schedules that it was decided on.
     DecidedOnce,
+    /// The end of the window is the one that was seen before the live read.
+    WindowSeenBefore,
     /// The end of a window is looked for on the wall clock alone.
     WindowByWall,
     /// What the API server's clock says is not held against the schedules.
@@ -112,6 +122,8 @@ pub enum Mutation {
     ConnectionSchedule,
     /// Slots of the Connection are counted from open receipts alone.
     UnreservedLimit,
+    /// Who once waited for a slot of the Connection keeps the place in line.
+    KeepsPlace,
     /// NotStartedInTime is written as soon as it is too late, whatever stands in the ledger.
     LateAnyway,
 }
@@ -126,6 +138,7 @@ pub const QUIET: Scope = Scope {
     shared: false,
     limit: 9,
     calendar: ALWAYS,
+    freeze_from: 0,
     ttl: 1,
     ticks: 2,
     receipts: 3,

@@ -155,7 +155,7 @@ pub struct Truth {
 pub struct Spec {
     pub version: u8,
     pub suspend: bool,
-    /// A freeze is in force.
+    /// It has a freeze.
     pub frozen: bool,
 }
 
@@ -205,6 +205,10 @@ pub struct Task {
     /// When the schedules no longer allow it, as decided; and that on the monotonic clock, once the receipt is written.
     pub closes: Option<Tick>,
     pub shut: Option<Tick>,
+    /// Whether the resource and its Connection had a freeze, as read live.
+    pub freezes: (bool, bool),
+    /// The live read did not allow it.
+    pub wrong: bool,
     pub attempt: u8,
 }
 
@@ -334,7 +338,7 @@ pub struct World {
     /// What a cache that lags may still show.
     pub stale: Option<Spec>,
     pub elsewhere: bool,
-    /// A freeze of the Connection is in force.
+    /// The Connection has a freeze.
     pub frozen: bool,
     pub slots: Vec<Slot>,
     /// How far a process was when it died.

@@ -459,3 +459,7 @@ fn outcome(answer: &Answer) -> StartOutcome {
         Answer::Lost { .. } => StartOutcome::InDoubt,
     }
 }
+
+#[cfg(test)]
+#[path = "permits_tests.rs"]
+mod tests;
