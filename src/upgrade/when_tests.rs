@@ -152,6 +152,9 @@ fn too_late_is_written_down_and_said_with_what_to_do() {
     let resting = late(resting);
     assert_eq!(resting.notes(), Some(Note::NotStartedInTime), "no attempt is waited for");
     assert_eq!(resting.effect.unwrap().seq, 2);
+    let since = Receipt::no(2).on("a").run_key("weekly").rejected(95).ended(EndKind::Rejected, 96);
+    let behind = late(TargetFacts::ready("a", 95).receipts([Receipt::no(1).on("a").ended(EndKind::NotTaken, 94), since]));
+    assert_eq!(behind.effect.unwrap().seq, 3, "another run came in between; its number is taken");
     let flying = TargetFacts::running("a", 95);
     assert_eq!(late(flying).effect, None, "what has started may end whenever it ends");
 
