@@ -17,6 +17,7 @@ use super::super::schedule::Written;
 use super::super::schedule::WrittenWindow;
 use super::super::sight::Sight;
 use super::super::testing::*;
+use super::allowed_at;
 
 /// From each full hour on, for ten minutes.
 fn hourly() -> Written {
@@ -257,4 +258,20 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         None,
         "one that cannot go holds nobody up"
     );
+}
+
+#[test]
+fn the_second_clock_is_believed_to_its_second_and_no_further() {
+    let (any, until) = (Schedule::default(), Schedule::parse(&until(90)).unwrap());
+    let from = Written {
+        not_before: Some(at(100)),
+        ..Written::default()
+    };
+    let from = Schedule::parse(&from).unwrap();
+    for (schedule, shut, open) in [(&until, 90, 89), (&from, 99, 100)] {
+        for (connection, own) in [(schedule, &any), (&any, schedule)] {
+            assert!(!allowed_at(connection, own, at(shut)));
+            assert!(allowed_at(connection, own, at(open)));
+        }
+    }
 }
