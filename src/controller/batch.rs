@@ -64,18 +64,26 @@ impl Error {
 
 /// One pass.
 pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>) -> Result<Action, Error> {
+    let who = Who::batch(&guard.namespace().unwrap_or_default(), &guard.name_any());
+    pass(&guard, &who, &context).await.inspect_err(|error| {
+        if matches!(error, Error::Invalid(_) | Error::Gather(_)) {
+            stand(&context, &who, None);
+        }
+    })
+}
+
+async fn pass(guard: &DeserializeGuard<ClusterUpgradeBatch>, who: &Who, context: &Arc<Context>) -> Result<Action, Error> {
     let batch = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
-    let who = Who::batch(&batch.namespace().unwrap_or_default(), &batch.name_any());
     // gather (caches and memory)
-    let connection = gather::cached_connection(&context, batch);
+    let connection = gather::cached_connection(context, batch);
     let starting = context.starting.of(&batch.uid().unwrap_or_default());
-    let facts = gather::gather(&context, batch, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
+    let facts = gather::gather(context, batch, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
     let keys: Vec<TargetKey> = facts.targets.iter().map(|t| t.key.clone()).collect();
-    context.ledgers.care(&who, &keys);
+    context.ledgers.care(who, &keys);
     // decide (pure)
     let decision = decide(&facts);
-    follow(&context, &facts, &decision);
-    line_up(&context, &who, batch, connection.as_deref(), &decision);
+    follow(context, &facts, &decision);
+    line_up(context, who, batch, &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
     if !decision.writes.is_empty() {
         for (basis, fact) in concluded(&facts, &decision) {
@@ -85,25 +93,31 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     }
     // act and look (tasks of their own, which wake us)
     let client = connection.as_deref().and_then(|c| context.clients.of(c).ok());
-    begin(&context, &who, batch, &decision, client.as_ref());
+    begin(context, who, batch, &decision, client.as_ref());
     if let Some(client) = &client {
-        look(client, &who, &decision);
+        look(client, who, &decision);
     }
     // report (client)
-    report::report(&context, batch, &decision).await.map_err(Error::Status)?;
+    report::report(context, batch, &decision).await.map_err(Error::Status)?;
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.
-fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, connection: Option<&Connection>, decision: &Decision) {
+fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision) {
     let through = Who::connection(&who.namespace, &batch.spec.connection_ref.name);
     let place = decision.in_line.map(|from| Place {
-        connection: through.clone(),
+        connection: through,
         created: gather::created(batch),
         from,
     });
-    if let (true, Some(connection)) = (context.line.take(who, place), connection) {
-        wake_first(context, &through, connection);
+    stand(context, who, place);
+}
+
+/// The place of a resource, or none: it is gone, or cannot be read. Who stood behind it looks whether it is their turn.
+pub fn stand(context: &Context, who: &Who, place: Option<Place>) {
+    let Some(left) = context.line.take(who, place) else { return };
+    if let Some(connection) = context.connection(&left.namespace, &left.name) {
+        wake_first(context, &left, &connection);
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use kube::Api;
 use kube::Resource;
 use kube::ResourceExt;
@@ -30,6 +29,7 @@ use crate::api::Connection;
 use crate::api::common::Condition;
 use crate::api::connection::ConnectionStatus;
 use crate::api::connection::VendorInfo;
+use crate::upgrade::slots::may_hold;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
@@ -279,7 +279,6 @@ fn status(
         let passes = matches!(error.class(), Class::Transient | Class::Throttled { .. });
         conditions.push(say.set(if passes { "Reconciling" } else { "Stalled" }, true));
     }
-    let life = SignedDuration::try_from(context.timing.reservation()).unwrap_or(SignedDuration::MAX);
     ConnectionStatus {
         observed_generation: generation,
         conditions,
@@ -296,7 +295,7 @@ fn status(
         reservations: old
             .reservations
             .iter()
-            .filter(|r| r.at.is_none_or(|at| now.duration_since(at) < life))
+            .filter(|r| r.at.is_none_or(|at| may_hold(at, now, &context.timing)))
             .cloned()
             .collect(),
     }

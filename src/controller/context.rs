@@ -95,7 +95,8 @@ impl Context {
 
     /// An attempt of this process holds the receipt, and never came to use it: nothing was sent, and nobody else may say so.
     pub fn abandoned(&self, receipt: &Receipt) -> bool {
-        receipt.holder.as_ref().is_some_and(|h| self.boot.made(h)) && !self.permits.knows(&receipt.name)
+        let ours = receipt.holder.as_ref().filter(|h| self.boot.made(h));
+        ours.is_some_and(|h| !self.permits.knows(h))
     }
 
     /// Whether this process serves a namespace.

@@ -32,18 +32,15 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a resource's place, or leaves it. True when somebody behind it may come to their turn by that.
-    pub fn take(&self, who: &Who, place: Option<Place>) -> bool {
+    /// Takes a resource's place, or leaves it. The Connection in whose line somebody behind it may come to their turn by that.
+    pub fn take(&self, who: &Who, place: Option<Place>) -> Option<Who> {
         let mut places = self.places();
-        match place {
-            Some(place) => {
-                let later = |before: &Place| before.from < place.from || before.connection != place.connection;
-                let moved = places.get(who).is_some_and(later);
-                places.insert(who.clone(), place);
-                moved
-            }
-            None => places.remove(who).is_some(),
-        }
+        let before = match place.clone() {
+            Some(place) => places.insert(who.clone(), place),
+            None => places.remove(who),
+        };
+        let later = |before: &Place| place.is_none_or(|now| before.from < now.from || before.connection != now.connection);
+        before.filter(later).map(|before| before.connection)
     }
 
     /// Takes those away whose resource is gone, in case nobody was told: a watch that began anew does not name them.
@@ -89,10 +86,8 @@ mod tests {
         let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
         let batch = |name| Who::batch("a", name);
         for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
-            assert!(
-                !line.take(&batch(name), place(created, from)),
-                "nobody was held up by one that comes"
-            );
+            let held_up = line.take(&batch(name), place(created, from));
+            assert_eq!(held_up, None, "nobody was held up by one that comes");
         }
         let names = |now| line.first(&vc1, 2, at(now)).into_iter().map(|w| w.name).collect::<Vec<_>>();
         assert_eq!(names(100), ["a", "b"]);
@@ -104,8 +99,22 @@ mod tests {
             0,
             "another line"
         );
-        assert!(line.take(&batch("a"), None), "one that leaves lets others on");
-        assert!(!line.take(&batch("a"), None));
-        assert!(line.take(&batch("b"), place(10, 900)), "and so does one whose time is later now");
+        assert_eq!(line.take(&batch("a"), None).as_ref(), Some(&vc1), "one that leaves lets others on");
+        assert_eq!(line.take(&batch("a"), None), None);
+        let later = line.take(&batch("b"), place(10, 900));
+        assert_eq!(later.as_ref(), Some(&vc1), "and so does one whose time is later now");
+    }
+
+    #[test]
+    fn who_goes_over_to_another_connection_lets_those_on_whom_it_leaves_behind() {
+        let (line, moves) = (Line::default(), Who::batch("a", "moves"));
+        line.take(&moves, place(10, 0));
+        let other = Who::connection("a", "vc2");
+        let there = place(10, 0).map(|p| Place {
+            connection: other.clone(),
+            ..p
+        });
+        assert_eq!(line.take(&moves, there), Some(Who::connection("a", "vc1")));
+        assert_eq!(line.take(&moves, None), Some(other));
     }
 }

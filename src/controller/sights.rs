@@ -77,7 +77,7 @@ impl Sights {
         let at = seen.sights.partition_point(|s| s.asked <= sight.asked);
         seen.sights.insert(at, sight);
         if seen.sights.len() > KEPT {
-            seen.sights.remove(0);
+            seen.sights.remove(tells_least(&seen.sights));
         }
     }
 
@@ -85,6 +85,23 @@ impl Sights {
     pub fn keep_only(&self, keep: impl Fn(&TargetKey) -> bool) {
         self.inner().retain(|(_, key), _| keep(key));
     }
+}
+
+/// Which sight is forgotten first. A movement that was seen once outweighs any number of looks at a target at rest: it may have been a
+/// start whose answer was lost, and forgotten, that start would count as never taken. The two newest are what a verdict is made of.
+fn tells_least(sights: &[Sight]) -> usize {
+    let older = sights.len().saturating_sub(2);
+    let said_again = |at: usize| sights.iter().skip(at + 1).any(|later| says_the_same(&sights[at], later));
+    (0..older).find(|at| !sights[*at].seen() || said_again(*at)).unwrap_or(0)
+}
+
+fn says_the_same(one: &Sight, other: &Sight) -> bool {
+    let same = match (&one.motion, &other.motion) {
+        (Motion::Moving { toward: one, .. }, Motion::Moving { toward: other, .. }) => one == other,
+        (Motion::Still, Motion::Still) => one.looks == other.looks,
+        _ => false,
+    };
+    same && one.complete == other.complete && one.authority == other.authority
 }
 
 /// Looks under way through one client, and who waits for them.
@@ -245,8 +262,57 @@ fn wake(wakes: &Wakes, flight: &Flight) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::upgrade::conclude::Conclusion;
+    use crate::upgrade::conclude::Evidence;
+    use crate::upgrade::conclude::conclude;
+    use crate::upgrade::memory::Seen;
+    use crate::upgrade::receipt::Receipt;
     use crate::upgrade::target::Authority;
+    use crate::upgrade::timing::Timing;
+
+    /// The answer was lost, the target moved without saying where to, and came back as it was: a start that failed early looks like that.
+    /// With the movement forgotten, the receipt would end NotTaken, and the start would go out again.
+    #[test]
+    fn a_movement_that_was_seen_once_is_not_forgotten_while_nothing_else_happens() {
+        let key = TargetKey::cluster(Authority::from_url("https://vc1.example").unwrap(), "domain-c8");
+        let receipt = Receipt::no(1).lost(0);
+        let version = receipt.before.version.clone();
+        for unseen_between in [false, true] {
+            let sights = Sights::default();
+            sights.put("a", &key, Sight::still(5, &version));
+            for second in 10..15 {
+                sights.put("a", &key, Sight::moving(second, None::<&'static str>));
+            }
+            for second in (20..2000).step_by(20) {
+                sights.put("a", &key, Sight::still(second, &version));
+                if unseen_between {
+                    sights.put("a", &key, Sight::unseen(second + 10));
+                }
+            }
+            sights.put("a", &key, Sight::still(2000, &version));
+            let held = sights.of("a", &key).sights;
+            assert!(held.len() <= KEPT && held.is_sorted_by_key(|s| s.asked));
+            let mono = Mono(Duration::from_secs(2000));
+            let evidence = Evidence {
+                key: &key,
+                sights: &held,
+                seen: Seen {
+                    doubt: Some(Mono::default()),
+                    ..Seen::default()
+                },
+                abandoned_by_us: false,
+                timeout: Duration::from_hours(8),
+                wall: receipt.created,
+                mono,
+                timing: &Timing::production(),
+            };
+            let concluded = conclude(&receipt, &evidence);
+            assert!(matches!(concluded, Conclusion::Doubt { stalled: true, .. }), "{concluded:?}");
+        }
+    }
 
     #[test]
     fn what_one_namespace_sees_is_neither_shown_nor_hidden_to_another() {

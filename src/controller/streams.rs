@@ -151,7 +151,7 @@ pub async fn batches(
         Ok(Event::Delete(gone)) => {
             let who = Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any());
             told.ledgers.forget(&who);
-            told.line.take(&who, None);
+            batch::stand(&told, &who, None);
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again"),

@@ -411,7 +411,7 @@ impl Judge<'_> {
                 Conclusion::Follow(Following::Queued)
             };
         }
-        if overdue {
+        if overdue && self.accepted_for_long() {
             return end(
                 EndKind::Failed,
                 format!("still at {} after the timeout: {}", looks.version, told(last)),
@@ -461,6 +461,12 @@ impl Judge<'_> {
 
     fn asked_past_timeout(&self, sight: &Sight, since: Timestamp) -> bool {
         self.past(since).is_some_and(|past| self.e.mono.since(sight.asked) <= past)
+    }
+
+    /// By our own monotonic clock, too: a wall clock that jumps ahead fails no run that was taken a moment ago.
+    fn accepted_for_long(&self) -> bool {
+        let long = self.e.timing.grace.min(self.e.timeout);
+        self.e.seen.accepted.is_some_and(|since| self.e.mono.since(since) >= long)
     }
 
     /// This process has had time enough to look: a restart alone never loses sight of anything.

@@ -380,6 +380,12 @@ fn past_its_timeout_a_run_is_overdue_failed_or_out_of_sight_by_what_is_seen() {
     assert!(matches!(blind, Conclusion::Follow(Following::LostSight { .. })), "{blind:?}");
     let arrived = Case::accepted().sights([Sight::still(TIMEOUT - 1, TO)]).now(TIMEOUT);
     assert_eq!(arrived.end(), Some(EndKind::Succeeded), "late is not failed");
+    let jumped = still(TIMEOUT, TIMEOUT).seen(|s| s.accepted = Some(mono(TIMEOUT - GRACE + 1)));
+    assert_eq!(
+        jumped.end(),
+        None,
+        "a wall clock that jumps ahead fails nothing that was taken a moment ago"
+    );
 }
 
 /// Found by the model: our answer was lost, somebody else brought the target to our version, and the receipt ended as succeeded while our

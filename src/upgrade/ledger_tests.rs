@@ -208,6 +208,14 @@ fn a_new_attempt_never_comes_before_its_pause() {
     let one = connects(1);
     assert!(matches!(next(&one, 64), Err(RunStanding::Resting(..))));
     assert_eq!(next(&one, 65), Ok(2));
+    // A start is withdrawn because our clock is wrong, and dated by that clock. It is right again: nobody waits for what it said.
+    let ahead = |secs| ledger([Receipt::no(1).ended(EndKind::Withdrawn, secs)]);
+    assert_eq!(next(&ahead(LONG_AFTER), 5), Ok(2));
+    let another_leader = ahead(60);
+    assert!(
+        matches!(next(&another_leader, 5), Err(RunStanding::Resting(..))),
+        "two clocks may differ a little"
+    );
 
     let throttled = |after: u64| {
         let reason = NotTaken::Throttled {

@@ -156,6 +156,19 @@ fn a_reservation_holds_its_slot_until_it_is_stale() {
         .reserved("z", 1, 100)
         .with(|f| "other/X/y".clone_into(&mut f.connection.reservations[0].by));
     assert_eq!(theirs.decide().starts(), Some("a"));
+    let ahead = |secs| {
+        Facts::batch(100, [ready("a")])
+            .reserved("z", 1, secs)
+            .decide()
+            .starts()
+            .map(str::to_owned)
+    };
+    assert_eq!(ahead(160), None, "two clocks differ by a minute at most");
+    assert_eq!(ahead(1_000_000).as_deref(), Some("a"), "dated by a clock that was wrong");
+    let without_a_time = Facts::batch(100, [ready("a")])
+        .reserved("z", 1, 100)
+        .with(|f| f.connection.reservations[0].at = jiff::Timestamp::MAX);
+    assert_eq!(without_a_time.decide().starts(), None);
 }
 
 #[test]

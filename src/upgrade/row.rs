@@ -214,7 +214,7 @@ impl Bench<'_> {
                 );
                 self.over(run, State::Rejected, Reason::WouldDowngrade, message)
             }
-            RunStanding::Resting(receipt, _) if self.too_late() => self.not_in_time(receipt.seq.saturating_add(1), wish, &wanted),
+            RunStanding::Resting(..) if self.too_late() => self.not_in_time(ledger.next_seq(), wish, &wanted),
             RunStanding::Resting(receipt, until) => {
                 let message = format!("not taken: {}; next attempt after {}", receipt.outcome(), short(until));
                 self.blocked(Reason::WaitingForRetry, message, Some(until))

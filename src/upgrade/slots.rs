@@ -17,6 +17,7 @@ use super::facts::TargetFacts;
 use super::reason::Reason;
 use super::row::Judged;
 use super::row::Place;
+use super::timing::Timing;
 
 /// Who holds slots, and when the first of those that only a reservation holds is free again.
 struct Holders<'a> {
@@ -105,8 +106,18 @@ fn may_be_ours(facts: &Facts, target: &TargetFacts) -> bool {
     }
 }
 
+/// Whether a reservation that was made at that time can hold its slot still. One from far ahead was dated by a clock that was wrong: it
+/// would hold its slot until that time comes.
+pub fn may_hold(at: Timestamp, now: Timestamp, timing: &Timing) -> bool {
+    now.duration_since(at).unsigned_abs() < timing.reservation()
+}
+
 /// When a reservation goes: after 4 x TTL, or after TTL once its receipt exists (whose own openness holds the slot then).
 fn runs_out(facts: &Facts, reservation: &Reservation) -> Timestamp {
+    // Without a time it holds its slot until somebody takes it away.
+    if reservation.at != Timestamp::MAX && !may_hold(reservation.at, facts.wall, &facts.timing) {
+        return Timestamp::MIN;
+    }
     let life = if reservation.written {
         facts.timing.ttl
     } else {

@@ -17,6 +17,7 @@ use super::super::schedule::Written;
 use super::super::schedule::WrittenWindow;
 use super::super::sight::Sight;
 use super::super::testing::*;
+use super::allowed_at;
 
 /// From each full hour on, for ten minutes.
 fn hourly() -> Written {
@@ -152,6 +153,9 @@ fn too_late_is_written_down_and_said_with_what_to_do() {
     let resting = late(resting);
     assert_eq!(resting.notes(), Some(Note::NotStartedInTime), "no attempt is waited for");
     assert_eq!(resting.effect.unwrap().seq, 2);
+    let since = Receipt::no(2).on("a").run_key("weekly").rejected(95).ended(EndKind::Rejected, 96);
+    let behind = late(TargetFacts::ready("a", 95).receipts([Receipt::no(1).on("a").ended(EndKind::NotTaken, 94), since]));
+    assert_eq!(behind.effect.unwrap().seq, 3, "another run came in between; its number is taken");
     let flying = TargetFacts::running("a", 95);
     assert_eq!(late(flying).effect, None, "what has started may end whenever it ends");
 
@@ -270,4 +274,20 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         None,
         "one that cannot go holds nobody up"
     );
+}
+
+#[test]
+fn the_second_clock_is_believed_to_its_second_and_no_further() {
+    let (any, until) = (Schedule::default(), Schedule::parse(&until(90)).unwrap());
+    let from = Written {
+        not_before: Some(at(100)),
+        ..Written::default()
+    };
+    let from = Schedule::parse(&from).unwrap();
+    for (schedule, shut, open) in [(&until, 90, 89), (&from, 99, 100)] {
+        for (connection, own) in [(schedule, &any), (&any, schedule)] {
+            assert!(!allowed_at(connection, own, at(shut)));
+            assert!(allowed_at(connection, own, at(open)));
+        }
+    }
 }

@@ -199,3 +199,38 @@ impl Sent {
         self.answer.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_permit_dies_by_either_clock_with_its_look_and_with_its_window() {
+        let clock = Clock::system();
+        let hour = Duration::from_hours(1);
+        let later = Moment {
+            mono: clock.mono().plus(hour),
+            wall: clock.wall() + hour,
+        };
+        let came = [
+            Moment {
+                mono: Mono::default(),
+                ..later
+            },
+            Moment {
+                wall: clock.wall() - hour,
+                ..later
+            },
+        ];
+        let check = |expires, closes| Deadline { expires, closes }.check(&clock);
+        assert_eq!(check(later, None), Ok(()));
+        assert_eq!(check(later, Some(later)), Ok(()));
+        for moment in came {
+            assert_eq!(check(later, Some(moment)), Err(Unarmed::Closed));
+            assert_eq!(check(moment, Some(later)), Err(Unarmed::Expired));
+            assert_eq!(check(moment, None), Err(Unarmed::Expired));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Everything here goes through the ledger client, which never retries by itself: kube's default repeats a POST on 429, 503 and 504.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -49,6 +49,7 @@ use crate::upgrade::decision::What;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::Holder;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::schedule::Schedule;
 use crate::upgrade::sight::Sight;
@@ -150,8 +151,9 @@ pub struct Permits {
     timing: Timing,
     boot: BootId,
     metrics: Metrics,
-    /// Receipts this process tried to append. What it holds and never claimed it may withdraw; what it claimed it may not.
-    known: Mutex<BTreeSet<String>>,
+    /// Attempts of this process to append a receipt that are under way or came to a permit. What another attempt of it appended was never
+    /// claimed, and may be withdrawn. Not by the receipt's name: a ledger that was removed begins with the same names again.
+    known: Mutex<HashSet<Holder>>,
     /// Numbers the attempts to append, so that none takes another's receipt for its own.
     attempts: AtomicU64,
     stopping: tokio_util::sync::CancellationToken,
@@ -179,7 +181,7 @@ impl Permits {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn known(&self) -> MutexGuard<'_, HashSet<Holder>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,9 +189,9 @@ impl Permits {
         Api::all(self.ledger.clone())
     }
 
-    /// This process appended that receipt, or is appending it: its start may be under way here.
-    pub fn knows(&self, receipt: &str) -> bool {
-        self.known().contains(receipt)
+    /// That attempt of this process appended a receipt, or is appending it: its start may be under way here.
+    pub fn knows(&self, holder: &Holder) -> bool {
+        self.known().contains(holder)
     }
 
     /// Step 4: takes a slot on the Connection that was just read.
@@ -214,15 +216,15 @@ impl Permits {
             return Err(Refused::NotLeader);
         }
         let deadline = self.deadline(plan);
-        if !self.known().insert(name.clone()) {
-            return Err(Refused::LostTheRace(name, None));
-        }
-        let created = self.create(&name, plan, deadline).await;
+        let object = self.object(&name, plan);
+        let holder = object.spec.claim.holder.clone().map(Holder);
+        self.known().extend(holder.clone());
+        let created = self.create(&name, &object, deadline).await;
         let receipt = match created {
             Ok(receipt) => receipt,
             Err(refused) => {
                 // Not claimed: should the create have come through after all, it is ours to withdraw.
-                self.known().remove(&name);
+                self.known().retain(|known| holder.as_ref() != Some(known));
                 return Err(refused);
             }
         };
@@ -259,7 +261,7 @@ impl Permits {
         if !plan.effect.needs_vendor() {
             self.too_late(&name, plan).await?;
         }
-        self.create(&name, plan, self.deadline(plan)).await
+        self.create(&name, &self.object(&name, plan), self.deadline(plan)).await
     }
 
     /// That it is too late is final once it is written, and nothing but a clock says so. The API server's is asked first, by a create that
@@ -317,12 +319,11 @@ impl Permits {
     }
 
     /// Creates the receipt; an answer that does not tell is settled by reading. Ours means: the holder in it is this very attempt.
-    async fn create(&self, name: &str, plan: &Plan, deadline: Deadline) -> Result<UpgradeReceipt, Refused> {
-        let object = self.object(name, plan);
+    async fn create(&self, name: &str, object: &UpgradeReceipt, deadline: Deadline) -> Result<UpgradeReceipt, Refused> {
         let api = self.receipts();
         loop {
             deadline.check(&self.clock).map_err(Refused::TooLate)?;
-            let error = match api.create(&PostParams::default(), &object).await {
+            let error = match api.create(&PostParams::default(), object).await {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => error,
             };

@@ -1,6 +1,5 @@
 //! Taking a slot: one compare-and-swap on the status of the Connection that every start through it must go through.
 
-use jiff::SignedDuration;
 use jiff::Timestamp;
 use kube::Api;
 use kube::Resource;
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use super::permits::Refused;
 use crate::api::Connection;
+use crate::upgrade::slots::may_hold;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Timing;
 
@@ -52,10 +52,9 @@ pub(super) async fn reserve(
 ) -> Result<Reserved, Refused> {
     let object = connection.object();
     let old = object.status.as_ref().map(|s| s.reservations.as_slice()).unwrap_or_default();
-    let life = SignedDuration::try_from(timing.reservation()).unwrap_or(SignedDuration::MAX);
     let mut reservations: Vec<serde_json::Value> = old
         .iter()
-        .filter(|r| r.target != key.object && r.at.is_none_or(|at| now.duration_since(at) < life))
+        .filter(|r| r.target != key.object && r.at.is_none_or(|at| may_hold(at, now, timing)))
         .map(|r| json!({"target": r.target, "seq": r.seq, "at": r.at, "by": r.by}))
         .collect();
     reservations.push(json!({"target": key.object, "seq": seq, "at": now, "by": by}));
