@@ -39,8 +39,8 @@ pub struct Schedule {
     #[x_kube(validation = ("self < timestamp('9000-01-01T00:00:00Z')", "must be before the year 9000"))]
     pub not_before: Option<Timestamp>,
 
-    /// Nothing starts at this moment or after it; what has not started by then is CANCELLED with the reason NotStartedInTime. Default:
-    /// no such bound.
+    /// Nothing starts at this moment or after it. On an upgrade: what has not started by then is CANCELLED with the reason
+    /// NotStartedInTime, for good. On a Connection: its upgrades wait until this is changed. Default: no such bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     #[x_kube(validation = (

@@ -10,7 +10,9 @@ use super::reason::Reason;
 use super::schedule::Gate;
 use super::schedule::InvalidSchedule;
 use super::schedule::Opens;
+use super::row::short;
 use super::schedule::Schedule;
+use super::schedule::Whose;
 use super::schedule::gate;
 
 /// Whether time allows a start.
@@ -28,7 +30,7 @@ pub enum When {
         /// The first moment that both schedules allow, where there is one.
         opens: Option<Timestamp>,
     },
-    /// Never again: `notAfter` has passed.
+    /// Never again: the resource's own `notAfter` has passed.
     TooLate {
         /// It.
         not_after: Timestamp,
@@ -47,7 +49,18 @@ pub fn when(facts: &Facts) -> When {
     };
     match gate(connection, own, facts.wall) {
         Gate::Open(opening) => When::Open { until: opening.until },
-        Gate::TooLate { not_after, .. } => When::TooLate { not_after },
+        Gate::TooLate {
+            not_after,
+            whose: Whose::Own,
+        } => When::TooLate { not_after },
+        // The Connection's owner may change it, and must not have cancelled everybody's upgrades for good until then.
+        Gate::TooLate {
+            not_after,
+            whose: Whose::Connection,
+        } => When::Closed {
+            blockers: vec![connection_over(name, not_after)],
+            opens: None,
+        },
         closed @ Gate::Closed(_) => When::Closed {
             blockers: closed.blockers(name),
             opens: opens(&closed),
@@ -73,9 +86,20 @@ pub fn allowed_at(connection: &Schedule, own: &Schedule, second: Timestamp) -> b
         .any(|t| matches!(gate(connection, own, t), Gate::Open(_)))
 }
 
-/// `notAfter` has passed at this moment, which another clock than ours showed to the second.
-pub fn too_late_at(connection: &Schedule, own: &Schedule, second: Timestamp) -> bool {
-    matches!(gate(connection, own, second), Gate::TooLate { .. })
+/// The resource's own `notAfter` has passed at this moment, which another clock than ours showed to the second.
+pub fn too_late_at(own: &Schedule, second: Timestamp) -> bool {
+    matches!(gate(&Schedule::default(), own, second), Gate::TooLate { .. })
+}
+
+fn connection_over(name: &str, not_after: Timestamp) -> Blocker {
+    Blocker {
+        reason: Reason::ConnectionNotReady,
+        message: format!(
+            "Connection {name} allows no start any more: its schedule.notAfter, {}, has passed; its owner can change it",
+            short(not_after)
+        ),
+        until: None,
+    }
 }
 
 fn own_invalid(error: &InvalidSchedule) -> Blocker {

@@ -462,7 +462,7 @@ impl Core {
 
     /// The same for `notAfter`.
     pub fn too_late(&self, at: Tick) -> bool {
-        too_late_at(&self.hours[1].calm, &self.hours[0].calm, self.wall(at))
+        too_late_at(&self.hours[0].calm, self.wall(at))
     }
 
     /// The resource that asks for a target.

@@ -24,7 +24,7 @@ pub enum Gate {
     Closed(Closed),
     /// `notAfter` has passed, so none ever will be.
     TooLate {
-        /// `notAfter`, the earlier one if both have passed.
+        /// `notAfter`; the upgrade's own if both have passed, since that is final.
         not_after: Timestamp,
         /// Whose it is.
         whose: Whose,
@@ -87,7 +87,7 @@ pub fn gate(connection: &Schedule, own: &Schedule, now: Timestamp) -> Gate {
     let passed = both
         .iter()
         .filter_map(|(whose, s)| s.not_after.filter(|t| *t <= now).map(|t| (t, *whose)));
-    if let Some((not_after, whose)) = passed.min_by_key(|(t, _)| *t) {
+    if let Some((not_after, whose)) = passed.next() {
         return Gate::TooLate { not_after, whose };
     }
     let waits: Vec<Wait> = both.iter().flat_map(|(whose, schedule)| schedule.waits(*whose, now)).collect();

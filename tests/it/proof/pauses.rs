@@ -192,7 +192,7 @@ async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice(
     ));
     let bad: Vec<String> = cells
         .iter()
-        .filter(|(_, c)| !matches!(c, Cell::Ok | Cell::NotReached))
+        .filter(|((e, _), c)| **c != Cell::Ok && (e.heart() || **c != Cell::NotReached))
         .map(|((e, p), c)| format!("{} / {p:?}: {c:?}", e.name()))
         .collect();
     assert!(bad.is_empty(), "{}", bad.join("\n\n"));
