@@ -97,10 +97,11 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
 /// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.
 fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, connection: Option<&Connection>, decision: &Decision) {
     let through = Who::connection(&who.namespace, &batch.spec.connection_ref.name);
-    let place = decision.in_line.map(|from| Place {
+    let place = decision.in_line.as_ref().map(|next| Place {
         connection: through.clone(),
         created: gather::created(batch),
-        from,
+        from: next.from,
+        object: next.object.clone(),
     });
     if let (true, Some(connection)) = (context.line.take(who, place), connection) {
         wake_first(context, &through, connection);

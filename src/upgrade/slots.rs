@@ -77,7 +77,9 @@ pub fn of_connection(facts: &Facts, next: &Effect) -> Option<Blocker> {
         .collect();
     let holders = Holders::new(open, connection.reservations.iter(), facts, next);
     let (taken, limit) = (holders.objects.len(), connection.limit);
-    if taken + connection.ahead < limit {
+    // An older one that has just taken its slot is both, until it has left the line: one slot all the same.
+    let before_us = holders.objects.iter().copied().chain(connection.ahead.iter().map(String::as_str));
+    if before_us.collect::<BTreeSet<&str>>().len() < limit {
         return None;
     }
     let allows = format!(

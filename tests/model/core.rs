@@ -325,7 +325,7 @@ impl Core {
                 reservations: q.slots.iter().map(reservation).collect(),
                 limit: 9,
                 open: BTreeSet::new(),
-                ahead: 0,
+                ahead: BTreeSet::new(),
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),

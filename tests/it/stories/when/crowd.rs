@@ -29,7 +29,7 @@ fn scale() -> (usize, usize) {
     if std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large") {
         (300, 25)
     } else {
-        (60, 12)
+        (60, 8)
     }
 }
 
@@ -116,11 +116,17 @@ fn out_of_line(world: &World, line: &[String], limit: usize) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundreds_that_open_at_once_never_start_twice_nor_too_many_nor_out_of_line() -> anyhow::Result<()> {
     let (many, limit) = scale();
-    let config = Config::with_clusters(many).each_cluster(|c| c.upgrade_secs = 2);
+    let config = Config::with_clusters(many).each_cluster(|c| c.upgrade_secs = 1);
     let mut world = World::new("crowd", config).await?;
-    // A slot is held for a permit's life at least. Who waits looks again every other second: far more often than in production, to see
-    // what that writes.
-    for (name, ms) in [("ttl", 3000), ("connectTimeout", 1000), ("pollWaiting", 2000), ("wake", 10_000)] {
+    // A slot is held for a permit's life at least. A run is looked at as rarely as in production, in proportion: ten calls a second are all
+    // that a vCenter gets. Who waits looks again every other second, which is far more often, to see what that writes.
+    for (name, ms) in [
+        ("ttl", 3000),
+        ("connectTimeout", 1000),
+        ("pollMoving", 2500),
+        ("pollWaiting", 2000),
+        ("wake", 10_000),
+    ] {
         world.timing[name] = json!(ms);
     }
     world.connect("vc").await?;
@@ -160,14 +166,12 @@ async fn hundreds_that_open_at_once_never_start_twice_nor_too_many_nor_out_of_li
     assert_eq!(out_of_line(&world, &line, limit), Vec::<String>::new());
     let waves = i64::try_from(many.div_ceil(limit))?;
     assert!(took < 15 * waves, "{took} s for {waves} times {limit}");
-    // First seen, looked at, the time moved, and then each of the two things that a full Connection may say, once or twice.
-    for (name, lines) in lock(&written.0).iter() {
-        let waits = lines
-            .iter()
-            .filter(|l| l.starts_with("PENDING") && !l.contains(" Starting "))
-            .count();
-        assert!(waits <= 8, "{name} was written {waits} times while it waited: {lines:#?}");
-    }
+    // First seen, looked at, the time moved; then what a full Connection may say, and a slot that somebody else was faster to take.
+    let waits = |lines: &[String]| lines.iter().filter(|l| l.starts_with("PENDING")).count();
+    let book = lock(&written.0).clone();
+    let (worst, lines) = book.iter().max_by_key(|(_, lines)| waits(lines)).unwrap();
+    crate::proof::show(&format!("{worst} was written {} times while it waited", waits(lines)));
+    assert!(waits(lines) <= 10, "{worst}: {lines:#?}");
     drop(operator);
     Ok(())
 }
