@@ -247,6 +247,19 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         ahead(90).summary,
         "hundreds may wait: a message that counts them would be hundreds of writes"
     );
+    let behind = |open: usize, reserved: u64| {
+        let facts = ready(100).reserved("z", 1, reserved).with(|f| {
+            f.connection.limit = 3;
+            f.connection.open = (0..open).map(|n| format!("open-{n}")).collect();
+            f.connection.ahead = ["b".to_owned(), "c".to_owned()].into();
+        });
+        facts.decide().summary
+    };
+    assert_eq!(
+        behind(0, 90),
+        behind(3, 95),
+        "nor does it tell whose slots are taken, or until when"
+    );
     let place = |decision: Decision| decision.in_line.map(|next| (next.from, next.object));
     let ours = Some((at(100), "a".to_owned()));
     assert_eq!(place(ahead(90)), ours, "it keeps its place");
