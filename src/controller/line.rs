@@ -80,13 +80,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn place(name: &str, created: i64, from: i64) -> Option<Place> {
-        Some(Place {
+    fn place(name: &str, created: i64, from: i64) -> Place {
+        Place {
             connection: Who::connection("a", "vc1"),
             created: at(created),
             from: at(from),
             object: format!("domain-{name}"),
-        })
+        }
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let batch = |name: &str| Who::batch("a", name);
         for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
             assert!(
-                !line.take(&batch(name), place(name, created, from)),
+                !line.take(&batch(name), Some(place(name, created, from))),
                 "nobody was held up by one that comes"
             );
         }
@@ -112,7 +112,7 @@ mod tests {
         assert!(line.take(&batch("a"), None), "one that leaves lets others on");
         assert!(!line.take(&batch("a"), None));
         assert!(
-            line.take(&batch("b"), place("b", 10, 900)),
+            line.take(&batch("b"), Some(place("b", 10, 900))),
             "and so does one whose time is later now"
         );
     }

@@ -248,7 +248,7 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         "hundreds may wait: a message that counts them would be hundreds of writes"
     );
     let behind = |open: usize, reserved: u64| {
-        let facts = ready(100).reserved("z", 1, reserved).with(|f| {
+        let facts = ready(100).strategy(9, 0, 0).reserved("z", 1, reserved).with(|f| {
             f.connection.limit = 3;
             f.connection.open = (0..open).map(|n| format!("open-{n}")).collect();
             f.connection.ahead = ["b".to_owned(), "c".to_owned()].into();
@@ -273,7 +273,7 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
 
 #[test]
 fn an_older_one_that_has_just_taken_its_slot_holds_one_slot_and_not_two() {
-    let facts = ready(100).reserved("x", 1, 95).with(|f| {
+    let facts = ready(100).strategy(9, 0, 0).reserved("x", 1, 95).with(|f| {
         f.connection.limit = 3;
         f.connection.ahead = ["x".to_owned(), "y".to_owned()].into();
     });

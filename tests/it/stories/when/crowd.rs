@@ -166,12 +166,13 @@ async fn hundreds_that_open_at_once_never_start_twice_nor_too_many_nor_out_of_li
     assert_eq!(out_of_line(&world, &line, limit), Vec::<String>::new());
     let waves = i64::try_from(many.div_ceil(limit))?;
     assert!(took < 15 * waves, "{took} s for {waves} times {limit}");
-    // First seen, looked at, the time moved; then what a full Connection may say, and a slot that somebody else was faster to take.
+    // First seen, looked at, the time moved; then two things that a full Connection may say, and each slot that somebody else was faster to
+    // take. Not one for each that went before, nor for each look.
     let waits = |lines: &[String]| lines.iter().filter(|l| l.starts_with("PENDING")).count();
     let book = lock(&written.0).clone();
     let (worst, lines) = book.iter().max_by_key(|(_, lines)| waits(lines)).unwrap();
     crate::proof::show(&format!("{worst} was written {} times while it waited", waits(lines)));
-    assert!(waits(lines) <= 10, "{worst}: {lines:#?}");
+    assert!(waits(lines) <= 15, "{worst}: {lines:#?}");
     drop(operator);
     Ok(())
 }
