@@ -117,7 +117,7 @@ async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
         harm.go_on(&story)?;
     }
     let direct = Proxy::start(story.world.plane).await?;
-    let successor = if pause.one_lease {
+    let waking = if pause.one_lease {
         story.operator_on(&lease, &direct).await?
     } else {
         story.operator_behind(&direct).await?
@@ -135,11 +135,11 @@ async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let awoke = tokio::time::timeout(AWAKE, awake).await;
-    anyhow::ensure!(awoke.is_ok(), "{}", story.told("the stopped process never went on"));
+    let went_on = tokio::time::timeout(AWAKE, awake).await;
+    anyhow::ensure!(went_on.is_ok(), "{}", story.told("the stopped process never went on"));
     let after = judge(&story, &story.rest("b").await?, true).await?;
     sleeper.kill9().await?;
-    successor.kill9().await?;
+    waking.kill9().await?;
     Ok(if finished == Cell::Ok { after } else { finished })
 }
 
