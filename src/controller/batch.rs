@@ -105,10 +105,11 @@ async fn pass(guard: &DeserializeGuard<ClusterUpgradeBatch>, who: &Who, context:
 /// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.
 fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision) {
     let through = Who::connection(&who.namespace, &batch.spec.connection_ref.name);
-    let place = decision.in_line.map(|from| Place {
+    let place = decision.in_line.as_ref().map(|next| Place {
         connection: through,
         created: gather::created(batch),
-        from,
+        from: next.from,
+        object: next.object.clone(),
     });
     stand(context, who, place);
 }

@@ -130,7 +130,7 @@ fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: 
             reservations: Vec::new(),
             limit: 0,
             open: BTreeSet::new(),
-            ahead: 0,
+            ahead: BTreeSet::new(),
         };
     };
     let namespace = batch.namespace().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! A memory of this process, filled from decisions: it orders starts, and allows none. What keeps two leaders from spending one slot is the
 //! compare-and-swap of [`permit`](super::permit).
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -21,6 +22,8 @@ pub struct Place {
     pub created: Timestamp,
     /// It would start something from then on, if there is a slot.
     pub from: Timestamp,
+    /// Object of the target that it would start.
+    pub object: String,
 }
 
 /// Every resource that would start something but for a slot of its Connection.
@@ -48,11 +51,12 @@ impl Line {
         self.places().retain(|who, _| there(who));
     }
 
-    /// How many are ahead of a resource that was created then.
-    pub fn ahead(&self, who: &Who, connection: &Who, created: Timestamp, now: Timestamp) -> usize {
+    /// What those would start that are ahead of a resource which was created then.
+    pub fn ahead(&self, who: &Who, connection: &Who, created: Timestamp, now: Timestamp) -> BTreeSet<String> {
         let places = self.places();
         let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
-        waiting.filter(|(other, p)| (p.created, &other.name) < (created, &who.name)).count()
+        let ahead = waiting.filter(|(other, p)| (p.created, &other.name) < (created, &who.name));
+        ahead.map(|(_, p)| p.object.clone()).collect()
     }
 
     /// The first `many` of those whose time has come.
@@ -73,48 +77,49 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn place(created: i64, from: i64) -> Option<Place> {
-        Some(Place {
+    fn place(name: &str, created: i64, from: i64) -> Place {
+        Place {
             connection: Who::connection("a", "vc1"),
             created: at(created),
             from: at(from),
-        })
+            object: format!("domain-{name}"),
+        }
     }
 
     #[test]
     fn the_oldest_goes_first_once_its_time_has_come() {
         let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
-        let batch = |name| Who::batch("a", name);
+        let batch = |name: &str| Who::batch("a", name);
         for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
-            let held_up = line.take(&batch(name), place(created, from));
+            let held_up = line.take(&batch(name), Some(place(name, created, from)));
             assert_eq!(held_up, None, "nobody was held up by one that comes");
         }
         let names = |now| line.first(&vc1, 2, at(now)).into_iter().map(|w| w.name).collect::<Vec<_>>();
         assert_eq!(names(100), ["a", "b"]);
         assert_eq!(names(500), ["tomorrow", "a"]);
-        assert_eq!(line.ahead(&batch("young"), &vc1, at(30), at(100)), 2);
-        assert_eq!(line.ahead(&batch("a"), &vc1, at(10), at(100)), 0);
-        assert_eq!(
-            line.ahead(&batch("young"), &Who::connection("a", "vc2"), at(30), at(100)),
-            0,
-            "another line"
-        );
+        let ahead = |name: &str, connection: &Who, created: i64| -> Vec<String> {
+            let ahead = line.ahead(&batch(name), connection, at(created), at(100));
+            ahead.into_iter().collect()
+        };
+        assert_eq!(ahead("young", &vc1, 30), ["domain-a", "domain-b"]);
+        assert_eq!(ahead("a", &vc1, 10), [""; 0]);
+        assert_eq!(ahead("young", &Who::connection("a", "vc2"), 30), [""; 0], "another line");
         assert_eq!(line.take(&batch("a"), None).as_ref(), Some(&vc1), "one that leaves lets others on");
         assert_eq!(line.take(&batch("a"), None), None);
-        let later = line.take(&batch("b"), place(10, 900));
+        let later = line.take(&batch("b"), Some(place("b", 10, 900)));
         assert_eq!(later.as_ref(), Some(&vc1), "and so does one whose time is later now");
     }
 
     #[test]
     fn who_goes_over_to_another_connection_lets_those_on_whom_it_leaves_behind() {
         let (line, moves) = (Line::default(), Who::batch("a", "moves"));
-        line.take(&moves, place(10, 0));
+        line.take(&moves, Some(place("moves", 10, 0)));
         let other = Who::connection("a", "vc2");
-        let there = place(10, 0).map(|p| Place {
+        let there = Place {
             connection: other.clone(),
-            ..p
-        });
-        assert_eq!(line.take(&moves, there), Some(Who::connection("a", "vc1")));
+            ..place("moves", 10, 0)
+        };
+        assert_eq!(line.take(&moves, Some(there)), Some(Who::connection("a", "vc1")));
         assert_eq!(line.take(&moves, None), Some(other));
     }
 }

@@ -200,9 +200,7 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
         let warning = matches!(reason, "NeedsResolution" | "StartInDoubt");
         out.push(event(reason, &waiting, new.message.as_deref().unwrap_or_default(), warning));
     }
-    if old.waiting_for.as_deref() == Some("Held") && new.waiting_for.as_deref() != Some("Held") {
-        out.push(event("Released", "Released", "the hold annotation is gone", false));
-    }
+    out.extend(released(old.waiting_for.as_deref(), new.waiting_for.as_deref()));
     if new.state != old.state && matches!(new.state.as_deref(), Some("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) {
         let state = new.state.clone().unwrap_or_default();
         let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
@@ -214,6 +212,17 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
         ));
     }
     out
+}
+
+/// A person's stop is lifted. Another stop may be in force still: it has an Event of its own.
+fn released(old: Option<&str>, new: Option<&str>) -> Option<Event> {
+    let stop = old.filter(|stop| new != Some(stop))?;
+    let note = match stop {
+        "Held" => "no hold annotation is in the way any more",
+        "Suspended" => "no spec.suspend is in the way any more",
+        _ => return None,
+    };
+    Some(event("Released", stop, note, false))
 }
 
 /// Reason of the Event that a row's new state is, and whether it is a warning.
@@ -251,3 +260,23 @@ fn event(reason: &str, action: &str, note: &str, warning: bool) -> Event {
 #[cfg(test)]
 #[path = "table_tests.rs"]
 mod table;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_is_lifted_is_told_once_and_is_not_folded_into_another() {
+        let action = |old, new| released(old, new).map(|e| e.action);
+        assert_eq!(action(Some("Held"), None).as_deref(), Some("Held"));
+        assert_eq!(action(Some("Suspended"), Some("Held")).as_deref(), Some("Suspended"));
+        for (old, new) in [
+            (Some("Held"), Some("Held")),
+            (Some("Frozen"), None),
+            (None, Some("Held")),
+            (None, None),
+        ] {
+            assert_eq!(action(old, new), None, "{old:?} {new:?}");
+        }
+    }
+}

@@ -40,7 +40,7 @@ pub fn decide(facts: &Facts) -> Decision {
     let effect = effect(facts, &judged, &rollout);
     let blockers = blockers(&judged, &rollout);
     let next = next_action(facts, &when, &rollout, &blockers);
-    let summary = summarise(&judged, &rollout, &blockers, next);
+    let summary = summarise(facts.subject.generation, &judged, &rollout, &blockers, next);
     let wake = wake(facts, &judged, &blockers, next);
     Decision {
         summary,

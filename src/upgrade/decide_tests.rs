@@ -185,9 +185,11 @@ fn an_edit_waits_behind_the_run_in_flight_and_never_beside_it() {
             }
         }),
     ] {
-        let decision = one(edited).decide();
+        let decision = one(edited).with(|f| f.subject.generation = 7).decide();
         assert_eq!(decision.effect, None);
         assert_eq!(decision.summary.reason, Reason::EditQueued);
+        let message = decision.summary.message;
+        assert!(message.contains("generation 7"), "says which edit: {message}");
         assert_eq!(
             (decision.summary.state, decision.rows[0].desired_version.as_str()),
             (State::Running, TO)

@@ -25,8 +25,8 @@ pub struct Decision {
     pub blockers: Vec<Blocker>,
     /// Runs that ended before those that the rows show, newest first.
     pub history: Vec<Past>,
-    /// From when on it would start something if its Connection has a slot for it; `None` while anything but time and those slots stops it.
-    pub in_line: Option<Timestamp>,
+    /// What it would start if its Connection has a slot for it; `None` while anything but time and those slots stops it.
+    pub in_line: Option<InLine>,
     /// Facts to write into receipts: conclusions from evidence.
     pub writes: Vec<LedgerWrite>,
     /// At most one receipt to append, as a permit or as a note.
@@ -35,6 +35,15 @@ pub struct Decision {
     pub looks: Vec<Look>,
     /// When to decide again at the latest; `None` only where every target has come to its end.
     pub wake: Option<Duration>,
+}
+
+/// What waits for nothing but its time and a slot of the Connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// When its time comes.
+    pub from: Timestamp,
+    /// Object of the target that it would start.
+    pub object: String,
 }
 
 /// The resource as a whole.

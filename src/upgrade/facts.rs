@@ -122,8 +122,8 @@ pub struct ConnectionFacts {
     pub limit: usize,
     /// Objects of the targets whose open receipts were written through it, of whatever resource.
     pub open: BTreeSet<String>,
-    /// Resources older than this one that would start something through it if there is a slot.
-    pub ahead: usize,
+    /// Objects of the targets that resources older than this one would start through it if there is a slot.
+    pub ahead: BTreeSet<String>,
 }
 
 /// Whether a Connection can be used.

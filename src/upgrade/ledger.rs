@@ -236,10 +236,8 @@ impl Ledger {
             return RunStanding::GaveUp(last);
         }
         let until = match (not_taken(last), last.ended_at()) {
-            // Dated by a clock that was wrong, which is what withdraws a start: waiting for that time could take years.
-            (true, Some(ended)) if ended.duration_since(now).unsigned_abs() > timing.clock_skew * 2 && ended > now => {
-                return RunStanding::Fresh(self.next_seq());
-            }
+            // Dated by a clock that was ahead: its lead is nothing that anybody has to wait for.
+            (true, Some(ended)) if to_come(ended, now, timing) => return RunStanding::Fresh(self.next_seq()),
             (true, Some(ended)) => ended.checked_add(pause(last, tries.len(), timing)).unwrap_or(Timestamp::MAX),
             _ => return RunStanding::Fresh(self.next_seq()),
         };
@@ -312,6 +310,11 @@ fn counts(receipt: &Receipt) -> bool {
         Some(Answer::NotTaken { reason, .. }) => reason.counts_as_attempt(),
         _ => true,
     }
+}
+
+/// Further ahead of our clock than two clocks may be apart.
+fn to_come(ended: Timestamp, now: Timestamp, timing: &Timing) -> bool {
+    SignedDuration::try_from(timing.clock_skew).is_ok_and(|apart| ended.duration_since(now) > apart)
 }
 
 /// One minute doubling to an hour, or what the vendor asked for. Never less than the minute: throttles are not counted, and a

@@ -200,6 +200,16 @@ fn rests_for(ledger: &Ledger) -> u64 {
 }
 
 #[test]
+fn an_end_written_by_a_clock_that_was_ahead_is_not_waited_for() {
+    let withdrawn = ledger([Receipt::no(1).ended(EndKind::Withdrawn, 7200)]);
+    assert_eq!(next(&withdrawn, 3600), Ok(2), "an hour ahead, and set right since");
+    let Err(RunStanding::Resting(_, until)) = next(&withdrawn, 7170) else {
+        panic!("as far apart as two good clocks may be");
+    };
+    assert_eq!(until, at(7260));
+}
+
+#[test]
 fn a_new_attempt_never_comes_before_its_pause() {
     let connects = |n: u32| ledger((1..=n).map(|seq| Receipt::no(seq).refused_as(NotTaken::ConnectFailed, 5).ended(EndKind::NotTaken, 5)));
     let pauses: Vec<u64> = (1..=9).map(|n| rests_for(&connects(n))).collect();

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::decision::Blocker;
 use super::decision::Effect;
+use super::decision::InLine;
 use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
@@ -31,8 +32,8 @@ pub struct Rollout {
     pub ready: bool,
     /// More failures than allowed, or a canary that did not succeed.
     pub threshold: Option<String>,
-    /// From when on nothing but the Connection's slots keeps the next target from starting.
-    pub in_line: Option<Timestamp>,
+    /// The next target, and from when on nothing but the Connection's slots keeps it from starting.
+    pub in_line: Option<InLine>,
 }
 
 /// Applies every rule that concerns more than one target. `judged` is in the order of `facts.targets`.
@@ -63,14 +64,19 @@ pub fn roll(facts: &Facts, when: &When, judged: &[Judged]) -> Rollout {
         }
         turn.extend(slots::of_resource(facts, &pairs, effect));
         turn.extend(rest(facts, effect).filter(|_| turn.is_empty()));
-        slot = slots::of_connection(facts, effect);
+        // While its start is being prepared others come and go: whether there is still a slot is asked again, live, before it is taken.
+        let preparing = facts.starting.as_ref() == Some(&effect.key);
+        slot = slots::of_connection(facts, effect).filter(|_| !preparing);
     }
     let time = match when {
         When::Closed { blockers, .. } => blockers.clone(),
         _ => Vec::new(),
     };
     let free = gates.is_empty() && turn.is_empty();
-    let in_line = next.filter(|_| free).and_then(|_| when.from(facts.wall));
+    let in_line = next.filter(|_| free).and_then(|(_, effect)| {
+        let object = effect.key.object.clone();
+        when.from(facts.wall).map(|from| InLine { from, object })
+    });
     let start = next.filter(|_| free && slot.is_none()).and_then(|(_, effect)| match when {
         When::Open { until } => Some(Effect {
             closes: Some(*until),

@@ -66,8 +66,9 @@ pub fn of_resource(facts: &Facts, pairs: &[(&TargetFacts, &Judged)], next: &Effe
     })
 }
 
-/// Why the next target of this resource gets no slot of the Connection, which all its resources share, oldest first. The message names
-/// no numbers that move: hundreds of resources may wait here, and each change would be a write of every one of them.
+/// Why the next target of this resource gets no slot of the Connection, which all its resources share, oldest first. Hundreds may wait
+/// here, and each change of what they say is a write of every one of them: so it names no numbers that move, and only who is next says more
+/// than that older ones go first.
 pub fn of_connection(facts: &Facts, next: &Effect) -> Option<Blocker> {
     let connection = &facts.connection;
     let open = connection
@@ -78,21 +79,27 @@ pub fn of_connection(facts: &Facts, next: &Effect) -> Option<Blocker> {
         .collect();
     let holders = Holders::new(open, connection.reservations.iter(), facts, next);
     let (taken, limit) = (holders.objects.len(), connection.limit);
-    if taken + connection.ahead < limit {
+    // An older one that has just taken its slot is both, until it has left the line: one slot all the same.
+    let older = connection.ahead.iter().filter(|o| !holders.objects.contains(o.as_str())).count();
+    if taken + older < limit {
         return None;
     }
     let allows = format!(
         "Connection {} allows {limit} at once (spec.limits.maxConcurrentUpgrades)",
         connection.name
     );
+    let (message, until) = if older == 0 {
+        (
+            format!("{allows}, and all are in flight; this upgrade goes next"),
+            holders.first_end,
+        )
+    } else {
+        (format!("{allows}; older upgrades go first"), None)
+    };
     Some(Blocker {
         reason: Reason::LimitReached,
-        message: if taken >= limit {
-            format!("{allows}, and all are in flight; the oldest upgrade goes next")
-        } else {
-            format!("{allows}; older upgrades go first")
-        },
-        until: if taken >= limit { holders.first_end } else { None },
+        message,
+        until,
     })
 }
 

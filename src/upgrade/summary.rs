@@ -13,8 +13,19 @@ use super::row::Judged;
 use super::row::Place;
 
 /// The resource as a whole.
-pub fn summarise(judged: &[Judged], rollout: &Rollout, blockers: &[Blocker], next_action_at: Option<Timestamp>) -> Summary {
-    let sum = Sum { judged, rollout, blockers };
+pub fn summarise(
+    generation: i64,
+    judged: &[Judged],
+    rollout: &Rollout,
+    blockers: &[Blocker],
+    next_action_at: Option<Timestamp>,
+) -> Summary {
+    let sum = Sum {
+        generation,
+        judged,
+        rollout,
+        blockers,
+    };
     let (state, reason, stalled, message) = sum.first_match();
     let waits = !matches!(state, State::Success | State::Rejected | State::Failed | State::Cancelled);
     let waiting_for = match reason {
@@ -35,6 +46,7 @@ pub fn summarise(judged: &[Judged], rollout: &Rollout, blockers: &[Blocker], nex
 }
 
 struct Sum<'a> {
+    generation: i64,
     judged: &'a [Judged],
     rollout: &'a Rollout,
     blockers: &'a [Blocker],
@@ -119,7 +131,11 @@ impl Sum<'_> {
                 speaker.row.reason
             };
         let message = match reason {
-            Reason::EditQueued => format!("{}; the edit takes effect once this run has ended", tell(speaker)),
+            Reason::EditQueued => format!(
+                "{}; what generation {} asks for is started once this run has ended",
+                tell(speaker),
+                self.generation
+            ),
             _ => tell(speaker),
         };
         Some((state, reason, message))

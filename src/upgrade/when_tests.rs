@@ -108,7 +108,7 @@ fn what_happens_next_is_the_first_moment_that_everything_allows() {
     let decision = both.decide();
     assert_eq!(reasons(&decision), [Reason::WaitingForWindow, Reason::Frozen], "all of it is told");
     assert_eq!(decision.summary.next_action_at, Some(at(open + 3600)), "the next window is frozen");
-    assert_eq!(decision.in_line, Some(at(open + 3600)));
+    assert_eq!(decision.in_line.unwrap().from, at(open + 3600));
 }
 
 #[test]
@@ -187,7 +187,10 @@ fn too_late_needs_no_vendor_but_a_target_that_is_known() {
 fn a_connection_that_is_over_cancels_nobody_for_good() {
     let facts = ready(100).with(|f| f.connection.schedule = Schedule::parse(&until(90)));
     let decision = facts.decide();
-    assert_eq!((decision.effect.clone(), reasons(&decision)), (None, vec![Reason::ConnectionNotReady]));
+    assert_eq!(
+        (decision.effect.clone(), reasons(&decision)),
+        (None, vec![Reason::ConnectionNotReady])
+    );
     assert_eq!((decision.summary.state, decision.summary.stalled), (State::Pending, false));
     let both = facts.schedule(&until(95)).decide();
     assert_eq!(both.notes(), Some(Note::NotStartedInTime), "its own is final");
@@ -264,7 +267,7 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         let facts = ready(100).with(|f| {
             f.connection.limit = 3;
             f.connection.open = ["x".to_owned()].into();
-            f.connection.ahead = n;
+            f.connection.ahead = (0..n).map(|n| format!("older-{n}")).collect();
         });
         facts.decide()
     };
@@ -275,8 +278,23 @@ fn the_oldest_resource_goes_first_and_nobody_writes_while_the_line_moves() {
         ahead(90).summary,
         "hundreds may wait: a message that counts them would be hundreds of writes"
     );
-    assert_eq!(ahead(90).in_line, Some(at(100)), "it keeps its place");
-    assert_eq!(ready(100).decide().in_line, Some(at(100)));
+    let behind = |open: usize, reserved: u64| {
+        let facts = ready(100).strategy(9, 0, 0).reserved("z", 1, reserved).with(|f| {
+            f.connection.limit = 3;
+            f.connection.open = (0..open).map(|n| format!("open-{n}")).collect();
+            f.connection.ahead = ["b".to_owned(), "c".to_owned()].into();
+        });
+        facts.decide().summary
+    };
+    assert_eq!(
+        behind(0, 90),
+        behind(3, 95),
+        "nor does it tell whose slots are taken, or until when"
+    );
+    let place = |decision: Decision| decision.in_line.map(|next| (next.from, next.object));
+    let ours = Some((at(100), "a".to_owned()));
+    assert_eq!(place(ahead(90)), ours, "it keeps its place");
+    assert_eq!(place(ready(100).decide()), ours);
     assert_eq!(
         ready(100).with(|f| f.suspend = true).decide().in_line,
         None,
@@ -298,4 +316,27 @@ fn the_second_clock_is_believed_to_its_second_and_no_further() {
             assert!(allowed_at(connection, own, at(open)));
         }
     }
+}
+
+#[test]
+fn an_older_one_that_has_just_taken_its_slot_holds_one_slot_and_not_two() {
+    let facts = ready(100).strategy(9, 0, 0).reserved("x", 1, 95).with(|f| {
+        f.connection.limit = 3;
+        f.connection.ahead = ["x".to_owned(), "y".to_owned()].into();
+    });
+    assert_eq!(facts.decide().starts(), Some("a"), "x holds one, y will, and one is left");
+    let full = facts.with(|f| f.connection.open = ["z".to_owned()].into());
+    assert_eq!(full.decide().starts(), None);
+}
+
+#[test]
+fn what_prepares_its_start_never_flips_while_others_take_slots_and_starts_nothing_else() {
+    let full = ready(100).with(|f| {
+        f.connection.limit = 1;
+        f.connection.open = ["x".to_owned()].into();
+    });
+    assert_eq!(reasons(&full.decide()), [Reason::LimitReached]);
+    let preparing = full.with(|f| f.starting = Some(f.targets[0].key.clone())).decide();
+    assert_eq!((reasons(&preparing), preparing.summary.reason), (Vec::new(), Reason::Evaluating));
+    assert_eq!(preparing.effect, None);
 }

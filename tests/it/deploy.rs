@@ -32,18 +32,11 @@ async fn samples_are_accepted() {
     let plane = deployed().await;
     let samples = format!("{DEPLOY}/samples");
     kubectl(plane, &["apply", "-f", &samples]).await;
-    let upgrade = kubectl(
-        plane,
-        &[
-            "get",
-            "-f",
-            &format!("{samples}/upgrade.yaml"),
-            "-o",
-            "jsonpath={.status.observedGeneration}",
-        ],
-    )
-    .await;
-    assert!(!upgrade.is_empty());
+    for batch in ["vc1-1-30", "vc1-branches"] {
+        let seen = "jsonpath={.status.observedGeneration}";
+        let seen = kubectl(plane, &["get", "cub", batch, "-n", "vsphere", "-o", seen]).await;
+        assert!(!seen.is_empty(), "{batch}");
+    }
     assert_eq!(
         can(plane, OPERATOR, "get", "secrets", "vsphere").await,
         "yes",

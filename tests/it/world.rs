@@ -116,12 +116,14 @@ impl World {
         let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", lease, "--listen", &listen];
         args.extend(self.args.iter().map(String::as_str));
         let (pod, timing, kubeconfig) = (format!("story-{run}"), self.timing.to_string(), kubeconfig.display().to_string());
+        let clock = self.clock_file().display().to_string();
         let env = [
             ("KUBECONFIG", kubeconfig.as_str()),
             ("POD_NAME", &pod),
             ("POD_NAMESPACE", "windlass-system"),
             ("WINDLASS_LOG", "debug"),
             ("WINDLASS_TEST_TIMING", &timing),
+            ("WINDLASS_TEST_CLOCK", &clock),
         ];
         let log = self.plane.scratch().join(format!("{}-{run}.log", self.namespace));
         let child = self.plane.spawn(env!("CARGO_BIN_EXE_windlass").as_ref(), &args, &env, &log).await?;
@@ -329,17 +331,6 @@ impl World {
             requests.join("\n"),
             tails.join("\n---\n")
         )
-    }
-
-    /// [`World::ready`] with a lease that a second operator need not wait long for. Not for all: on a busy machine the API server sometimes
-    /// takes seconds, and an operator that loses its lease ends, rightly, with nobody here to start it again.
-    pub async fn short_lease(story: &str, config: Config) -> anyhow::Result<(World, Operator)> {
-        let mut world = World::new(story, config).await?;
-        world.timing["leaseDuration"] = json!(6000);
-        world.timing["leaseRenewDeadline"] = json!(5000);
-        world.connect("vc").await?;
-        let operator = world.operator().await?;
-        Ok((world, operator))
     }
 
     /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.

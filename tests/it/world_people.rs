@@ -1,5 +1,6 @@
 //! What people and their tools do to a [`World`]: edit, delete, replace, wipe, resolve, and a second tenant of the same vCenter.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -13,6 +14,8 @@ use serde_json::Value;
 use serde_json::json;
 use windlass::api::UpgradeReceipt;
 
+use crate::sim::vcenter::Config;
+use crate::world::Operator;
 use crate::world::Status;
 use crate::world::World;
 
@@ -133,6 +136,49 @@ impl World {
     pub async fn started(&self, starts: usize) -> anyhow::Result<()> {
         self.wait(async |w: &World| Ok((w.vcenter.log().committed().len() >= starts).then_some(())))
             .await
+    }
+
+    /// [`World::ready`] with a lease that a second operator need not wait long for. Not for all: on a busy machine the API server sometimes
+    /// takes seconds, and an operator that loses its lease ends, rightly, with nobody here to start it again.
+    pub async fn short_lease(story: &str, config: Config) -> anyhow::Result<(World, Operator)> {
+        let mut world = World::new(story, config).await?;
+        world.timing["leaseDuration"] = json!(6000);
+        world.timing["leaseRenewDeadline"] = json!(5000);
+        world.connect("vc").await?;
+        let operator = world.operator().await?;
+        Ok((world, operator))
+    }
+
+    /// Milliseconds that the wall clock of this story's operators is off by are in here; without it, none.
+    pub fn clock_file(&self) -> PathBuf {
+        self.plane.scratch().join(format!("{}.clock", self.namespace))
+    }
+
+    /// Sets the wall clock of this story's operators off by so many milliseconds, also while they run. Not that of the API server.
+    pub fn set_clock(&self, off_by: i64) -> anyhow::Result<()> {
+        // A file that is half written would be another offset for a moment.
+        let whole = self.clock_file().with_extension("clock.new");
+        std::fs::write(&whole, off_by.to_string())?;
+        std::fs::rename(whole, self.clock_file())?;
+        Ok(())
+    }
+
+    /// Sets or, with `Null`, removes a field of a Connection's spec.
+    pub async fn edit_connection(&self, name: &str, spec: Value) -> anyhow::Result<()> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.connections().patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Events about a batch, oldest first: reason, action and note.
+    pub async fn events(&self, batch: &str) -> anyhow::Result<Vec<[String; 3]>> {
+        let list: Value = serde_json::from_str(&self.kubectl(&["get", "events.events.k8s.io", "-o", "json"]).await?)?;
+        let items = list["items"].as_array().into_iter().flatten();
+        let mut of_batch: Vec<&Value> = items.filter(|e| e["regarding"]["name"] == batch).collect();
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        of_batch.sort_by_key(|e| text(&e["eventTime"]));
+        let told = of_batch.into_iter().map(|e| [&e["reason"], &e["action"], &e["note"]].map(text));
+        Ok(told.collect())
     }
 
     /// Lets everything that runs at the vendor come to its end.

@@ -288,7 +288,7 @@ impl Core {
         out.effect = decision.effect.as_ref().and_then(|e| self.effect(e));
         out.rows = self.rows(q, &decision);
         (out.stalled, out.blocked, out.wake) = (decision.summary.stalled, !decision.blockers.is_empty(), decision.wake);
-        out.in_line = decision.in_line.is_some_and(|from| from <= self.wall(q.wall));
+        out.in_line = decision.in_line.is_some_and(|line| line.from <= self.wall(q.wall));
         for write in &decision.writes {
             out.writes
                 .extend(self.place(&write.receipt).map(|(t, seq)| (t, seq, fact(&write.fact, q.wall))));
@@ -375,6 +375,9 @@ impl Core {
             written: !q.elsewhere && q.targets[usize::from(slot.target)].receipts.len() >= usize::from(slot.seq),
         };
         let counted = self.scope.without != Some(Mutation::UnreservedLimit);
+        // The other resource's target, which is all that it has.
+        let others = self.keys.iter().filter(|k| !targets.iter().any(|t| t.key == **k));
+        let older = others.take(usize::from(q.ahead)).map(|k| k.object.clone()).collect();
         Facts {
             wall: self.wall(q.wall),
             mono: mono(q.now, q.born),
@@ -399,7 +402,7 @@ impl Core {
                 reservations: q.slots.iter().filter(|_| counted).map(reservation).collect(),
                 limit: self.scope.limit,
                 open,
-                ahead: usize::from(q.ahead),
+                ahead: older,
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),

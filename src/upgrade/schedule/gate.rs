@@ -84,7 +84,7 @@ pub enum Whose {
 /// What both schedules say about `now`.
 pub fn gate(connection: &Schedule, own: &Schedule, now: Timestamp) -> Gate {
     let both = [(Whose::Own, own), (Whose::Connection, connection)];
-    let passed = both
+    let mut passed = both
         .iter()
         .filter_map(|(whose, s)| s.not_after.filter(|t| *t <= now).map(|t| (t, *whose)));
     if let Some((not_after, whose)) = passed.next() {

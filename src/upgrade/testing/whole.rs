@@ -46,7 +46,7 @@ impl Facts {
                 reservations: Vec::new(),
                 limit: 8,
                 open: BTreeSet::new(),
-                ahead: 0,
+                ahead: BTreeSet::new(),
             },
             targets: targets.into_iter().collect(),
             starting: None,

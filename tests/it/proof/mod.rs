@@ -19,7 +19,7 @@ mod neighbours;
 mod oracle;
 mod pauses;
 mod person;
-mod proxy;
+pub mod proxy;
 mod replies;
 mod scenarios;
 mod story;
@@ -31,7 +31,7 @@ fn large() -> bool {
 }
 
 /// Shows text to whoever runs the tests, also when they pass: the harness captures what print macros write.
-fn show(text: &str) {
+pub fn show(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -135,8 +135,8 @@ async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let awoke = tokio::time::timeout(AWAKE, awake).await;
-    anyhow::ensure!(awoke.is_ok(), "{}", story.told("the stopped process never went on"));
+    let went_on = tokio::time::timeout(AWAKE, awake).await;
+    anyhow::ensure!(went_on.is_ok(), "{}", story.told("the stopped process never went on"));
     let after = judge(&story, &story.rest("b").await?, true).await?;
     sleeper.kill9().await?;
     waking.kill9().await?;

@@ -19,4 +19,5 @@ mod strange;
 mod support;
 mod targets;
 mod tenants;
+mod when;
 mod wiped;
