@@ -312,9 +312,9 @@ fn counts(receipt: &Receipt) -> bool {
     }
 }
 
-/// Further ahead of our clock than two clocks may be apart.
+/// Further ahead of our clock than two clocks may be apart that each agree with the API server's.
 fn to_come(ended: Timestamp, now: Timestamp, timing: &Timing) -> bool {
-    SignedDuration::try_from(timing.clock_skew).is_ok_and(|apart| ended.duration_since(now) > apart)
+    SignedDuration::try_from(timing.clock_skew * 2).is_ok_and(|apart| ended.duration_since(now) > apart)
 }
 
 /// One minute doubling to an hour, or what the vendor asked for. Never less than the minute: throttles are not counted, and a

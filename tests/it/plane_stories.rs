@@ -15,7 +15,7 @@ use crate::plane::{KUBERNETES_VERSION, Options, Plane, Programs, make_scratch};
 
 /// Set for the re-executed launcher only: says what it launches.
 const HELPER: &str = "WINDLASS_TEST_PLANE_HELPER";
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn the_plane_is_ready_and_reports_its_pinned_version() -> Result<()> {

@@ -246,5 +246,28 @@ pub async fn signal(operator: &Operator, signal: &str) -> anyhow::Result<()> {
         .status()
         .await?;
     anyhow::ensure!(sent.success(), "kill -{signal} {pid}");
+    if signal == "STOP" {
+        stopped(&pid).await?;
+    }
+    Ok(())
+}
+
+/// Waits until each of its threads stands still: one that runs on for a moment might still read what is released to it.
+async fn stopped(pid: &str) -> anyhow::Result<()> {
+    let stands = |thread: std::io::Result<std::fs::DirEntry>| -> anyhow::Result<bool> {
+        let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+        // `pid (name) state …`; the name may hold anything.
+        Ok(stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_dir(format!("/proc/{pid}/task"))?
+        .map(stands)
+        .collect::<anyhow::Result<Vec<_>>>()?
+        .into_iter()
+        .all(|stands| stands)
+    {
+        anyhow::ensure!(Instant::now() < deadline, "{pid} does not stop");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     Ok(())
 }
