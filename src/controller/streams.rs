@@ -93,15 +93,13 @@ pub async fn connections(
 ) {
     let reader = writer.as_reader();
     let (gates, told) = (Gates::default(), Arc::clone(&context));
-    let known = context
-        .scopes
-        .iter()
-        .find(|s| s.namespace == namespace)
-        .map(|s| s.connections_known.clone());
+    let known = context.scopes.iter().find(|s| s.namespace == namespace);
+    let known = known.map(|s| s.connections_known.clone()).unwrap_or_default();
+    let listed = known.clone();
     let events = watch(api::<Connection>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Apply(object) | Event::InitApply(object)) => object.0.iter().for_each(|c| gates.applied(&told, c)),
         Ok(Event::Delete(object)) => object.0.iter().for_each(|c| gates.deleted(&told, c)),
-        Ok(Event::InitDone) => known.iter().for_each(CancellationToken::cancel),
+        Ok(Event::InitDone) => known.cancel(),
         Ok(Event::Init) => {}
         Err(error) => tracing::warn!(kind = CONNECTION, %error, "the watch broke; it starts again"),
     });
@@ -124,13 +122,28 @@ pub async fn connections(
         context.metrics.reconciled(CONNECTION, context.clock.mono().since(began));
         outcome
     };
-    Controller::for_stream(changed, reader)
+    let run = Controller::for_stream(changed, reader)
         .with_config(config())
         .reconcile_on(wakes)
-        .graceful_shutdown_on(stopping.cancelled_owned())
+        .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(reconcile, failed_connection, context)
-        .for_each(|_| futures::future::ready(()))
-        .await;
+        .for_each(|_| futures::future::ready(()));
+    ends(run, listed, stopping).await;
+}
+
+/// Runs a controller to its end. One that is told to stop before its first list is in is dropped: it has begun nothing, and kube 5 would wait
+/// for that list for ever though nothing asks for it any more. A leader that lost its lease in that moment would never end.
+async fn ends(run: impl Future<Output = ()>, listed: CancellationToken, stopping: CancellationToken) {
+    let never_began = async {
+        stopping.cancelled().await;
+        if listed.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = run => {}
+        () = never_began => {}
+    }
 }
 
 /// Reconciles batches until `stopping`. Begins once the Connections are known: without them every batch would seem to lack its own.
@@ -146,13 +159,15 @@ pub async fn batches(
         }
     }
     let reader = writer.as_reader();
-    let told = Arc::clone(&context);
+    let (told, known) = (Arc::clone(&context), CancellationToken::new());
+    let listed = known.clone();
     let events = watch(api::<ClusterUpgradeBatch>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Delete(gone)) => {
             let who = Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any());
             told.ledgers.forget(&who);
             batch::stand(&told, &who, None);
         }
+        Ok(Event::InitDone) => known.cancel(),
         Ok(_) => {}
         Err(error) => tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again"),
     });
@@ -175,13 +190,13 @@ pub async fn batches(
         context.metrics.reconciled(BATCH, context.clock.mono().since(began));
         outcome
     };
-    Controller::for_stream(changed, reader)
+    let run = Controller::for_stream(changed, reader)
         .with_config(config())
         .reconcile_on(wakes)
-        .graceful_shutdown_on(stopping.cancelled_owned())
+        .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(reconcile, failed_batch, context)
-        .for_each(|_| futures::future::ready(()))
-        .await;
+        .for_each(|_| futures::future::ready(()));
+    ends(run, listed, stopping).await;
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "kube's error policy hands out owned values")]
@@ -201,4 +216,20 @@ fn failed<K: Resource>(kind: &'static str, object: &K, error: &dyn std::error::E
     context.metrics.reconcile_failed(kind, label);
     tracing::warn!(kind, namespace = object.namespace(), name = object.name_any(), label, %error, "a pass failed");
     Action::requeue(AFTER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_stops_before_its_first_list_ends_and_what_has_begun_is_finished() {
+        let (listed, stopping) = (CancellationToken::new(), CancellationToken::new());
+        stopping.cancel();
+        ends(std::future::pending(), listed.clone(), stopping.clone()).await;
+        listed.cancel();
+        let under_way = ends(std::future::pending(), listed, stopping);
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(50), under_way).await;
+        assert!(waited.is_err(), "a pass that is under way is waited for");
+    }
 }

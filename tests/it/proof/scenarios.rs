@@ -93,6 +93,20 @@ async fn two_leaders_with_late_repeated_and_broken_watches_start_each_cluster_on
     Ok(())
 }
 
+/// What was written between two looks is seen by neither: only how it is in the end.
+#[tokio::test]
+async fn two_leaders_that_never_see_what_came_in_between_start_each_cluster_once() -> anyhow::Result<()> {
+    let merged = WatchFaults {
+        merge: Some(Duration::from_millis(700)),
+        ..WatchFaults::default()
+    };
+    for seed in seeds(1, 8) {
+        two_leaders(seed, [merged, WatchFaults::default()]).await?;
+        two_leaders(seed + 1, [merged, merged]).await?;
+    }
+    Ok(())
+}
+
 /// Two leaders have both decided to start the same cluster, and both are about to do the step that is to decide between them.
 async fn collide(step: &str, lost: &str, second_connection: bool) -> anyhow::Result<()> {
     let mut story = Story::new("collide", 1).await?;

@@ -1,4 +1,4 @@
-//! Watches through the proxy: events that come late, come twice, or end with their connection.
+//! Watches through the proxy: events that come late, come twice, are never seen, or end with their connection.
 
 use std::io;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use http_body_util::StreamBody;
 use hyper::body::Bytes;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::proxy::Core;
 use super::replies::Body;
@@ -28,6 +29,8 @@ pub struct WatchFaults {
     pub delay: Duration,
     /// Each event comes twice.
     pub twice: bool,
+    /// Of changes to one object that follow each other within this time, only the last comes: what was in between is never seen.
+    pub merge: Option<Duration>,
     /// A connection is cut after this many events, without having delivered the last.
     pub cut_after: Option<u32>,
 }
@@ -51,11 +54,33 @@ pub async fn stream(core: Arc<Core>, uri: String, headers: HeaderMap) -> io::Res
 
 type Frames = mpsc::Sender<io::Result<Frame<Bytes>>>;
 
+/// A change that waits whether a newer one of the same object takes its place.
+struct Held {
+    of: String,
+    event: Bytes,
+    until: Instant,
+}
+
+/// The object that an event changes; `None` for one that appears or goes, which is never left out.
+fn changed(event: &[u8]) -> Option<String> {
+    let event: serde_json::Value = serde_json::from_slice(event).ok()?;
+    let uid = event["object"]["metadata"]["uid"].as_str()?;
+    (event["type"] == "MODIFIED").then(|| uid.to_owned())
+}
+
 async fn pump(core: Arc<Core>, uri: String, mut answer: reqwest::Response, to: Frames) {
-    let (mut rest, mut events) = (Vec::new(), 0);
+    let (mut rest, mut events, mut held) = (Vec::new(), 0, None::<Held>);
     loop {
+        let due = held.as_ref().map(|held| held.until);
         let chunk = tokio::select! {
             () = to.closed() => return,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                let Some(held) = held.take() else { continue };
+                if to.send(Ok(Frame::data(held.event))).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             chunk = answer.chunk() => chunk,
         };
         let Ok(Some(chunk)) = chunk else { return };
@@ -71,6 +96,18 @@ async fn pump(core: Arc<Core>, uri: String, mut answer: reqwest::Response, to: F
             if faults.cut_after.is_some_and(|most| events >= most) {
                 let _ = to.send(Err(io::Error::from(io::ErrorKind::ConnectionReset))).await;
                 return;
+            }
+            let changed = changed(&event);
+            let before = held.take().filter(|held| changed.as_ref() != Some(&held.of));
+            if let Some(before) = before
+                && to.send(Ok(Frame::data(before.event))).await.is_err()
+            {
+                return;
+            }
+            if let (Some(of), Some(within)) = (changed, faults.merge) {
+                let until = Instant::now() + within;
+                held = Some(Held { of, event, until });
+                continue;
             }
             for _ in 0..if faults.twice { 2 } else { 1 } {
                 if to.send(Ok(Frame::data(event.clone()))).await.is_err() {
