@@ -324,7 +324,13 @@ async fn a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing() -> anyhow:
     story.succeeds(&["b"]).await?;
     let receipts = story.world.receipts().await?;
     let ends: Vec<String> = receipts.into_iter().map(|r| r.status.unwrap().end.unwrap().kind).collect();
-    assert_eq!(ends, ["Withdrawn", "Withdrawn", "Succeeded"]);
+    // On a busy machine a permit may run out besides: that, too, is withdrawn.
+    let (last, before) = ends.split_last().unwrap();
+    assert!(
+        last == "Succeeded" && before.len() >= 2 && before.iter().all(|end| end == "Withdrawn"),
+        "{ends:?}"
+    );
+    assert_eq!(story.world.vcenter.log().posts().len(), 1);
     operator.kill9().await
 }
 
