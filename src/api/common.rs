@@ -173,6 +173,9 @@ pub struct TargetStatus {
     /// The vendor's own id of the job, where it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// The vendor's own word for where that job stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_state: Option<String>,
     /// The target is no longer in the spec, but its run is: it is followed to its end, then this row goes.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub removed: bool,

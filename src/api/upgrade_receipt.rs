@@ -80,8 +80,9 @@ pub struct Claim {
     pub connection: String,
 
     /// What the vendor reported of the target before the start, as JSON. What became of the start is judged by the difference.
+    // The ids of an appliance's tasks are in it: 36 characters each, and up to 400 of them.
     #[serde(default)]
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = 24576))]
     pub before: String,
 
     /// The request that is sent, without credentials. Absent on a note.
@@ -271,6 +272,11 @@ pub struct ReceiptAdopted {
     #[serde(default)]
     #[schemars(length(max = 1024))]
     pub how: String,
+
+    /// The vendor's id of the job that it turned out to be, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub job: Option<String>,
 }
 
 /// What a start came to.

@@ -35,8 +35,8 @@ use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 use crate::vendor::Ready;
+use crate::vendor::describe_request;
 use crate::vendor::error::VendorError;
-use crate::vendor::vcenter::describe_request;
 
 /// Argo CD's mark of who applied an object; kept in the receipt for the audit trail.
 const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
@@ -223,7 +223,7 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> 
     let (own, theirs) = (facts.schedule.unwrap_or_default(), facts.connection.schedule.unwrap_or_default());
     let order = Order {
         version: again.run.version.clone(),
-        ignore_precheck_warnings: again.options.ignore_precheck_warnings,
+        options: again.options.clone(),
     };
     let plan = Plan {
         request: describe_request(&effect.key, &order),

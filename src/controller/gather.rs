@@ -31,6 +31,7 @@ use crate::upgrade::receipt::Receipt;
 use crate::upgrade::schedule::InvalidSchedule;
 use crate::upgrade::schedule::Schedule;
 use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
@@ -195,7 +196,7 @@ fn targets(
                 .or_else(|| batch.spec.desired_version.clone())
                 .unwrap_or_default(),
             run_key: batch.spec.run_key.clone().unwrap_or_default(),
-            options: Options {
+            options: Options::Cluster {
                 ignore_precheck_warnings: entry.ignore_precheck_warnings.unwrap_or(false),
             },
             canary: entry.canary.unwrap_or(false),
@@ -262,7 +263,8 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
             unknown_object: false,
         },
         looks: None,
-        offered: Vec::new(),
+        offered: Offered::Unasked,
+        jobs: Vec::new(),
         identity: None,
         says: None,
         detailed: false,

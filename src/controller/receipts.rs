@@ -76,6 +76,7 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         adopted: status.adopted.as_ref().map(|a| Adopted {
             at: a.at.unwrap_or(Timestamp::UNIX_EPOCH),
             how: a.how.clone(),
+            job: a.job.clone(),
         }),
         end,
         unknown_word: (!unknown.is_empty()).then(|| bounded(&unknown.join(", "))),
@@ -146,7 +147,13 @@ pub fn answer_json(answer: &Answer, at: Timestamp) -> Value {
 pub fn fact_json(fact: &Fact, at: Timestamp) -> Value {
     let line = |how: &str| bounded(&format!("{} {how}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
     match fact {
-        Fact::Adopted { how } => json!({"adopted": {"at": at, "how": bounded(how)}, "evidence": [line(how)]}),
+        Fact::Adopted { how, job } => {
+            let mut adopted = json!({"at": at, "how": bounded(how)});
+            if let Some(job) = job {
+                adopted["job"] = json!(bounded(job));
+            }
+            json!({"adopted": adopted, "evidence": [line(how)]})
+        }
         Fact::End { kind, how } => json!({
             "evidence": [line(how)],
             "end": {"kind": kind.word(), "at": at, "how": bounded(how)},

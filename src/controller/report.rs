@@ -133,6 +133,7 @@ fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
         completed_at: row.completed_at,
         receipt: row.receipt.clone(),
         job: row.job.clone(),
+        vendor_state: row.vendor_state.clone(),
         removed: row.removed,
     }
 }

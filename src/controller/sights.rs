@@ -15,6 +15,7 @@ use super::clients::Client;
 use super::wakes::Wakes;
 use super::wakes::Who;
 use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
@@ -247,7 +248,8 @@ fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
         complete: listing.complete,
         motion: Motion::NotSeen { why, unknown_object },
         looks: None,
-        offered: Vec::new(),
+        offered: Offered::Unasked,
+        jobs: Vec::new(),
         identity: None,
         says: None,
         detailed: false,

@@ -125,7 +125,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         timing: &context.timing,
     };
     let fact = match conclude(receipt, &evidence) {
-        Conclusion::Adopt { how } => Fact::Adopted { how },
+        Conclusion::Adopt { how, job } => Fact::Adopted { how, job },
         Conclusion::End { kind, how } => Fact::End { kind, how },
         _ => return,
     };

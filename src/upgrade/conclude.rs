@@ -3,6 +3,11 @@
 //! A lost answer is never "not started". Doubt ends by evidence or by a person (protocol, section 5; `vendors.md` 5.2). Called by
 //! [`decide`](super::decide) for a resource's own receipts and by the controller's sweep for receipts whose resource is gone.
 
+mod doubt;
+mod jobs;
+
+pub use jobs::job_of;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -15,9 +20,9 @@ use super::receipt::NotTaken;
 use super::receipt::Receipt;
 use super::receipt::Standing;
 use super::receipt::Verdict;
-use super::sight::Looks;
 use super::sight::Motion;
 use super::sight::Sight;
+use super::target::Disproof;
 use super::target::TargetKey;
 use super::timing::Mono;
 use super::timing::Timing;
@@ -63,6 +68,8 @@ pub enum Conclusion {
     Adopt {
         /// By which evidence.
         how: String,
+        /// The vendor's job that it is, where evidence names one.
+        job: Option<String>,
     },
     /// Write `end`.
     End {
@@ -81,7 +88,10 @@ pub enum Conclusion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Following {
     /// Taken, nothing seen moving yet.
-    Queued,
+    Queued {
+        /// The vendor's words.
+        says: Option<String>,
+    },
     /// Seen moving.
     Moving {
         /// Percent, where the vendor tells.
@@ -153,14 +163,14 @@ impl Judge<'_> {
         match resolution.verdict {
             Verdict::Succeeded => end(EndKind::Succeeded),
             Verdict::Failed => end(EndKind::Failed),
-            Verdict::Started if !matches!(standing, Standing::Accepted { .. }) => Some(Conclusion::Adopt { how }),
+            Verdict::Started if !matches!(standing, Standing::Accepted { .. }) => Some(Conclusion::Adopt { how, job: None }),
             Verdict::Started => None,
             Verdict::NotStarted if matches!(standing, Standing::Accepted { .. } | Standing::Refused) => None,
             Verdict::NotStarted if standing == Standing::Sending && self.e.abandoned_by_us => None,
             // The request may still be under way to the vendor: a person cannot know, so their word waits out the grace too, and
             // what the vendor shows meanwhile outweighs it.
             Verdict::NotStarted => Some(match self.proof() {
-                Some(how) => Conclusion::Adopt { how },
+                Some((how, job)) => Conclusion::Adopt { how, job },
                 None if self.at_rest_after_grace() => return end(EndKind::NotTaken),
                 None => Conclusion::Doubt {
                     stalled: false,
@@ -217,103 +227,6 @@ impl Judge<'_> {
         self.doubted_for() >= self.e.timing.grace && (looked || out_of_sight)
     }
 
-    fn doubt(&self) -> Conclusion {
-        let wait = |stalled, why| Conclusion::Doubt { stalled, why };
-        let late = self.past_timeout(self.receipt.created);
-        let Some(last) = self.sights().next_back() else {
-            return wait(late && self.known_for_long(), "no look at the target since".to_owned());
-        };
-        if let Some(how) = self.proof() {
-            return Conclusion::Adopt { how };
-        }
-        let mut settled = self.settled().rev();
-        let newest = settled.next();
-        let newest_two = newest.zip(settled.next());
-        let hint = self.sights().rev().find(|s| self.hints(s));
-        match (newest_two, &last.motion) {
-            (_, Motion::NotSeen { why, .. }) if newest_two.is_none() => wait(late, format!("the target cannot be seen: {why}")),
-            // Somebody else's upgrade will end; what comes after it may tell.
-            (_, Motion::Moving { toward, .. }) => {
-                let toward = toward.as_deref().unwrap_or("an unknown version");
-                wait(false, format!("the target is being upgraded to {toward}"))
-            }
-            (Some((newest, older)), _) if self.unchanged(newest) && self.unchanged(older) => match hint {
-                None => Conclusion::End {
-                    kind: EndKind::NotTaken,
-                    how: format!(
-                        "unchanged in two looks after the grace period, the last at {:.0}: {}",
-                        newest.at,
-                        told(newest)
-                    ),
-                },
-                Some(hint) => wait(
-                    true,
-                    format!(
-                        "the target is as before, but something happened to it at {:.0} that may have been this start",
-                        hint.at
-                    ),
-                ),
-            },
-            (_, Motion::NotSeen { why, .. }) => wait(late, format!("the target cannot be seen: {why}")),
-            (Some((newest, _)), _) if !self.unchanged(newest) => wait(
-                true,
-                format!(
-                    "the target shows neither {} nor the state before: {}",
-                    self.receipt.run.version,
-                    told(newest)
-                ),
-            ),
-            _ if !last.complete => wait(late, "the vendor's answer is incomplete".to_owned()),
-            _ => wait(false, format!("too early to tell: {}", told(last))),
-        }
-    }
-
-    /// Evidence in any sight since we knew of the receipt that our start was taken.
-    fn proof(&self) -> Option<String> {
-        self.sights().rev().find_map(|s| self.taken(s))
-    }
-
-    /// No proof that our start was taken, but enough that "never taken" is not proven either: a movement that may be ours, a new
-    /// failure that is nobody else's, our version as the one asked for.
-    fn hints(&self, sight: &Sight) -> bool {
-        let (version, before) = (&self.receipt.run.version, &self.receipt.before);
-        match (&sight.motion, &sight.looks) {
-            (Motion::Moving { toward, .. }, _) => toward.as_ref().is_none_or(|t| t == version),
-            (Motion::Still, Some(looks)) => {
-                let asked_for_ours = looks.desired.as_ref() == Some(version) && before.desired.as_ref() != Some(version);
-                asked_for_ours || looks.faulted && !before.faulted && looks.desired.is_none()
-            }
-            _ => false,
-        }
-    }
-
-    /// Evidence in this sight that our start was taken.
-    fn taken(&self, sight: &Sight) -> Option<String> {
-        let version = &self.receipt.run.version;
-        if sight.complete && sight.moving_toward(version) {
-            return Some(format!("seen moving to {version} at {:.0}", sight.at));
-        }
-        let looks = sight.looks.as_ref().filter(|_| sight.motion == Motion::Still && sight.complete)?;
-        if looks.faulted && !self.receipt.before.faulted && looks.desired.as_ref() == Some(version) {
-            return Some(format!("seen failed on the way to {version} at {:.0}", sight.at));
-        }
-        self.arrived(looks).then(|| format!("seen at {} at {:.0}", looks.version, sight.at))
-    }
-
-    /// At our version, and not where it was before: a stamp that is set and has not moved says that nothing happened.
-    fn arrived(&self, looks: &Looks) -> bool {
-        let before = &self.receipt.before;
-        let stamp_stood = looks.stamp.is_some() && looks.stamp == before.stamp;
-        !looks.faulted && version::is_at(&self.receipt.run.version, &looks.version) && looks.version != before.version && !stamp_stood
-    }
-
-    /// READY, version and stamp as before.
-    fn unchanged(&self, sight: &Sight) -> bool {
-        let before = &self.receipt.before;
-        let same = |l: &Looks| l.version == before.version && l.stamp == before.stamp && !l.faulted;
-        sight.motion == Motion::Still && sight.looks.as_ref().is_some_and(same)
-    }
-
     fn refused(&self) -> Conclusion {
         let Some(answered) = &self.receipt.answer else {
             return Conclusion::Sending;
@@ -345,6 +258,7 @@ impl Judge<'_> {
         if let Some(sight) = later().find(|s| s.moving_toward(version)) {
             return Conclusion::Adopt {
                 how: format!("refused ({how}), but seen moving to {version} at {:.0}", sight.at),
+                job: self.the_new_job(sight).map(|job| job.id.clone()),
             };
         }
         match later().next().map(|s| &s.motion) {
@@ -360,36 +274,30 @@ impl Judge<'_> {
             return if overdue && self.known_for_long() {
                 lost("no look at the target since")
             } else {
-                Conclusion::Follow(Following::Queued)
+                Conclusion::Follow(Following::Queued { says: None })
             };
         };
         let looks = match (&last.motion, &last.looks) {
             (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
             (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
-            (Motion::Moving { progress, .. }, _) => {
+            _ if let Some(told) = self.told_by_job(last, overdue) => return told,
+            (Motion::Moving { progress, .. }, _) if !self.has_jobs() || self.job().is_none() => {
                 return Conclusion::Follow(Following::Moving {
                     progress: *progress,
                     says: last.says.clone(),
                     overdue,
                 });
             }
-            (Motion::Still, Some(looks)) if last.complete => looks,
-            (Motion::Still, _) if overdue => return lost("the vendor's answer is incomplete"),
-            (Motion::Still, _) => {
+            (_, Some(looks)) if last.complete => looks,
+            _ if overdue => return lost("the vendor's answer is incomplete"),
+            _ => {
                 return Conclusion::Follow(Following::OutOfSight {
                     why: "the vendor's answer is incomplete".to_owned(),
                 });
             }
         };
         let version = &self.receipt.run.version;
-        let under_way = self.may_be_under_way();
-        let end = |kind, how| {
-            if under_way {
-                Conclusion::Follow(Following::Settling { how })
-            } else {
-                Conclusion::End { kind, how }
-            }
-        };
+        let end = |kind, how| self.ended(kind, how);
         // An adopted run is judged by version alone: what stood before it is not known.
         if !looks.faulted
             && version::is_at(version, &looks.version)
@@ -408,7 +316,16 @@ impl Judge<'_> {
             return if self.known_for_long() && self.e.mono.since(last.asked) >= self.e.timing.grace {
                 lost("no look at the target since the timeout")
             } else {
-                Conclusion::Follow(Following::Queued)
+                Conclusion::Follow(Following::Queued { says: None })
+            };
+        }
+        if let Some(why) = self.gone(last) {
+            return if overdue && looks.version != self.receipt.before.version {
+                lost(&why)
+            } else if overdue && self.accepted_for_long() {
+                end(EndKind::Failed, why)
+            } else {
+                Conclusion::Follow(Following::OutOfSight { why })
             };
         }
         if overdue && self.accepted_for_long() {
@@ -425,12 +342,13 @@ impl Judge<'_> {
             );
             return end(EndKind::Failed, how);
         }
-        Conclusion::Follow(Following::Queued)
+        Conclusion::Follow(Following::Queued { says: None })
     }
 
     /// Accepted, but still and unchanged in the two newest sights, both asked at least GRACE after we knew of the acceptance.
     fn nothing_came_of_it(&self) -> bool {
-        let Some(from) = self.e.seen.accepted.map(|a| a.plus(self.e.timing.grace)) else {
+        let told_by_looks = self.e.key.vendor.disproof() == Disproof::Unchanged;
+        let Some(from) = self.e.seen.accepted.filter(|_| told_by_looks).map(|a| a.plus(self.e.timing.grace)) else {
             return false;
         };
         let mut newest = self.after(from).rev();
@@ -446,6 +364,15 @@ impl Judge<'_> {
         let answered = matches!(&self.receipt.answer, Some(a) if !matches!(a.answer, Answer::Lost { .. }));
         let over = |since: Mono| self.e.mono.since(since) >= self.e.timing.grace;
         self.receipt.note.is_none() && !answered && !self.e.seen.accepted.is_some_and(over)
+    }
+
+    /// An end, unless our own request may still be under way.
+    fn ended(&self, kind: EndKind, how: String) -> Conclusion {
+        if self.may_be_under_way() {
+            Conclusion::Follow(Following::Settling { how })
+        } else {
+            Conclusion::End { kind, how }
+        }
     }
 
     fn past_timeout(&self, since: Timestamp) -> bool {

@@ -1,4 +1,5 @@
 use super::super::receipt::Note;
+use super::super::sight::Looks;
 use super::super::testing::*;
 use super::*;
 
@@ -196,7 +197,7 @@ fn what_another_authority_answers_is_no_evidence() {
         assert!(!Case::in_doubt().sights([sight.clone().elsewhere()]).adopts());
         assert!(matches!(
             Case::accepted().sights([sight.elsewhere()]).conclude(),
-            Conclusion::Follow(Following::Queued)
+            Conclusion::Follow(Following::Queued { .. })
         ));
     }
 }
@@ -320,7 +321,7 @@ fn an_accepted_run_ends_as_the_vendor_shows() {
     });
     let leftover = was_in_error.sights([Sight::still(200, FROM).faulted()]).now(300);
     assert!(
-        matches!(leftover.conclude(), Conclusion::Follow(Following::Queued)),
+        matches!(leftover.conclude(), Conclusion::Follow(Following::Queued { .. })),
         "a leftover ERROR is not ours"
     );
     let adopted_note = Case::of(Receipt::no(1).note(Note::Adopted).from(TO)).sights([Sight::still(200, TO)]);
@@ -415,7 +416,7 @@ fn a_restart_alone_never_loses_sight() {
     let restarted = Case::accepted().seen(|s| s.open = mono(2 * TIMEOUT));
     assert!(matches!(
         restarted.now(2 * TIMEOUT + 1).conclude(),
-        Conclusion::Follow(Following::Queued)
+        Conclusion::Follow(Following::Queued { .. })
     ));
     let blind = Case::accepted().now(2 * TIMEOUT).conclude();
     assert!(matches!(blind, Conclusion::Follow(Following::LostSight { .. })));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::conclude::job_of;
 use super::decision::Blocker;
 use super::decision::Decision;
 use super::decision::Effect;
@@ -15,7 +16,10 @@ use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
 use super::history::history;
+use super::ledger::Ledger;
 use super::reason::Reason;
+use super::receipt::Receipt;
+use super::receipt::Standing;
 use super::rollout::Rollout;
 use super::rollout::roll;
 use super::row::Judged;
@@ -148,11 +152,24 @@ fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
         .iter()
         .zip(judged)
         .filter(|(t, j)| due(facts, t, j) == Some(Duration::ZERO));
-    due.map(|(t, j)| Look {
+    due.map(|(t, _)| Look {
         key: t.key.clone(),
-        detailed: matches!(j.place, Place::InFlight { .. }),
+        // A start may be under way there, whoever's it is: nothing may be asked that leaves a trace at the vendor.
+        detailed: t.ledger.as_ref().map_or(true, |l| l.open().is_some()),
+        job: t
+            .ledger
+            .as_ref()
+            .ok()
+            .and_then(Ledger::open)
+            .and_then(followed_job)
+            .map(str::to_owned),
     })
     .collect()
+}
+
+/// The job that a run is followed by, once it is known to be ours. In doubt all of the vendor's jobs matter.
+fn followed_job(open: &Receipt) -> Option<&str> {
+    matches!(open.standing(), Standing::Accepted { .. }).then(|| job_of(open))?
 }
 
 fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker], next: Option<Timestamp>) -> Option<Duration> {

@@ -11,6 +11,7 @@ use super::super::schedule::Freeze;
 use super::super::schedule::Schedule;
 use super::super::schedule::Written;
 use super::super::sight::Motion;
+use super::super::sight::Offered;
 use super::super::sight::Sight;
 use super::super::testing::*;
 use super::super::timing::Timing;
@@ -186,7 +187,8 @@ fn start_was_allowed(facts: &Facts, effect: &Effect) -> Result<(), TestCaseError
     let sight = target.sights.iter().rfind(|s| s.authority == vc1()).unwrap();
     let looks = sight.looks.as_ref().unwrap();
     prop_assert!(sight.complete && sight.motion == Motion::Still && !looks.faulted);
-    prop_assert!(sight.offered.contains(&wish.version) && effect.run.version == wish.version);
+    let offered = matches!(&sight.offered, Offered::Versions(versions) if versions.contains(&wish.version));
+    prop_assert!(offered && effect.run.version == wish.version);
     prop_assert!(version::order(&wish.version, &looks.version) != Order::Older && !version::is_at(&wish.version, &looks.version));
     let named = target
         .sights

@@ -180,7 +180,7 @@ fn an_edit_waits_behind_the_run_in_flight_and_never_beside_it() {
         TargetFacts::running(C8, 90).wished_at(LATER),
         TargetFacts::running(C8, 90).wish(|w| w.run_key = "again".to_owned()),
         TargetFacts::running(C8, 90).wish(|w| {
-            w.options = Options {
+            w.options = Options::Cluster {
                 ignore_precheck_warnings: true,
             }
         }),

@@ -104,6 +104,8 @@ pub struct Row {
     pub receipt: Option<String>,
     /// The vendor's job.
     pub job: Option<String>,
+    /// The vendor's own word for where the job stands.
+    pub vendor_state: Option<String>,
     /// No longer in the spec; followed to its end.
     pub removed: bool,
 }
@@ -135,6 +137,8 @@ pub enum Fact {
     Adopted {
         /// By which evidence.
         how: String,
+        /// The vendor's job that it is, where evidence names one.
+        job: Option<String>,
     },
     /// It is over.
     End {
@@ -190,6 +194,8 @@ impl Effect {
 pub struct Look {
     /// At what.
     pub key: TargetKey,
-    /// With all its detail, or as a line of the list that all share.
+    /// With all its detail, or as what a target that waits is looked at by: a line of the list that all share, and what it is offered.
     pub detailed: bool,
+    /// In detail: only this job of the vendor's matters, not all of them.
+    pub job: Option<String>,
 }

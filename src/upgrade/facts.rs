@@ -201,16 +201,24 @@ pub struct Wish {
 }
 
 /// What a refusal or an acceptance is about besides the version.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// vCenter: go on in spite of WARNING prechecks.
-    pub ignore_precheck_warnings: bool,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Options {
+    /// vCenter.
+    Cluster {
+        /// Go on in spite of WARNING prechecks.
+        ignore_precheck_warnings: bool,
+    },
+    /// A recovery appliance: nothing is sent besides the version.
+    Appliance,
 }
 
 impl Options {
     /// Canonical JSON: fixed field order, no spaces. A persisted contract, compared byte by byte.
     pub fn canonical(&self) -> String {
-        format!(r#"{{"ignorePrecheckWarnings":{}}}"#, self.ignore_precheck_warnings)
+        match self {
+            Options::Cluster { ignore_precheck_warnings } => format!(r#"{{"ignorePrecheckWarnings":{ignore_precheck_warnings}}}"#),
+            Options::Appliance => "{}".to_owned(),
+        }
     }
 }
 

@@ -90,6 +90,8 @@ reasons! {
     ConnectionNotReady,
     /// The vendor does not list the version for this target.
     VersionNotOffered,
+    /// The target cannot say what it offers: it does not reach its repository.
+    RepositoryUnreachable,
     /// The resource is being deleted.
     Deleting,
     /// `spec.suspend` here or on the Connection.

@@ -179,6 +179,8 @@ pub struct Adopted {
     pub at: Timestamp,
     /// Which evidence.
     pub how: String,
+    /// The vendor's job that it is, where evidence names one.
+    pub job: Option<String>,
 }
 
 /// What a receipt came to.

@@ -5,12 +5,14 @@
 
 mod fresh;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use super::conclude::Conclusion;
 use super::conclude::Evidence;
 use super::conclude::Following;
 use super::conclude::conclude;
+use super::conclude::job_of;
 use super::decision::Blocker;
 use super::decision::Effect;
 use super::decision::Fact;
@@ -24,10 +26,11 @@ use super::ledger::RunStanding;
 use super::ledger::Wanted;
 use super::reason::Reason;
 use super::reason::State;
-use super::receipt::Answer;
 use super::receipt::EndKind;
 use super::receipt::Note;
 use super::receipt::Receipt;
+use super::receipt::Standing;
+use super::sight::JobState;
 use super::sight::Sight;
 use super::when::When;
 
@@ -119,6 +122,7 @@ impl Bench<'_> {
             completed_at: None,
             receipt: None,
             job: None,
+            vendor_state: None,
             removed: self.target.wish.is_none(),
         }
     }
@@ -153,16 +157,35 @@ impl Bench<'_> {
     }
 
     fn row_of(&self, receipt: &Receipt) -> Row {
-        let job = match receipt.answer.as_ref().map(|a| &a.answer) {
-            Some(Answer::Accepted { job }) => job.clone(),
-            _ => None,
-        };
+        let job = job_of(receipt);
+        let seen = job.and_then(|id| self.sights().find_map(|s| s.job(id)));
         Row {
             desired_version: receipt.run.version.clone(),
             started_at: receipt.began(),
             receipt: Some(receipt.name.clone()),
-            job,
+            job: job.map(str::to_owned),
+            vendor_state: seen.filter(|j| j.state != JobState::Unknown).map(|j| j.word.clone()),
             ..self.row()
+        }
+    }
+
+    /// How far our job was when it was last seen.
+    fn last_progress(&self, open: &Receipt) -> Option<i32> {
+        let id = job_of(open)?;
+        self.sights().find_map(|s| s.job(id)?.progress)
+    }
+
+    /// Until when a run that is out of sight is waited for.
+    fn looking_until(&self, open: &Receipt) -> String {
+        let Standing::Accepted { since } = open.standing() else {
+            return "looking again".to_owned();
+        };
+        match SignedDuration::try_from(self.facts.timeout)
+            .ok()
+            .and_then(|t| since.checked_add(t).ok())
+        {
+            Some(until) => format!("looking again until {}", short(until)),
+            None => "looking again".to_owned(),
         }
     }
 
@@ -307,10 +330,10 @@ impl Bench<'_> {
                 Reason::StartInDoubt,
                 Some(format!("the start may or may not have been taken: {why}; seeking evidence")),
             ),
-            Conclusion::Adopt { how } => {
+            Conclusion::Adopt { how, job } => {
                 writes.push(LedgerWrite {
                     receipt: open.name.clone(),
-                    fact: Fact::Adopted { how: how.clone() },
+                    fact: Fact::Adopted { how: how.clone(), job },
                 });
                 moved = true;
                 (State::Started, Reason::Started, Some(how))
@@ -325,7 +348,10 @@ impl Bench<'_> {
                 let state = if moved { State::Running } else { State::Pending };
                 (state, if moved { Reason::Running } else { Reason::Evaluating }, Some(how))
             }
-            Conclusion::Follow(Following::Queued) => (State::Started, Reason::Started, Some("accepted; not seen moving yet".to_owned())),
+            Conclusion::Follow(Following::Queued { says }) => {
+                let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
+                (State::Started, Reason::Started, Some(message))
+            }
             Conclusion::Follow(Following::Moving {
                 progress,
                 says,
@@ -341,11 +367,9 @@ impl Bench<'_> {
             }
             Conclusion::Follow(Following::OutOfSight { why }) => {
                 moved = true;
-                (
-                    State::Running,
-                    Reason::OutOfSight,
-                    Some(format!("cannot be seen: {why}; looking again")),
-                )
+                row.progress = self.last_progress(open);
+                let message = format!("cannot be seen: {why}; {}", self.looking_until(open));
+                (State::Running, Reason::OutOfSight, Some(message))
             }
             Conclusion::Follow(Following::LostSight { why }) => {
                 (stalled, moved) = (true, true);

@@ -3,6 +3,8 @@
 //! Vendor clients build these; [`conclude`](super::conclude) and [`decide`](super::decide) judge them. A sight never says what an
 //! observation *means*: it carries only what the vendor showed.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,8 +27,10 @@ pub struct Sight {
     pub motion: Motion,
     /// What could be compared with an earlier look, absent when not seen.
     pub looks: Option<Looks>,
-    /// Versions that the vendor offers for this target now, spelled as the vendor does.
-    pub offered: Vec<String>,
+    /// Versions that the vendor offers for this target now.
+    pub offered: Offered,
+    /// The vendor's jobs on the target that this look saw, in the vendor's order; empty where the vendor has none.
+    pub jobs: Vec<Job>,
     /// The vendor's own name of the target, where it has one.
     pub identity: Option<String>,
     /// What the vendor says about it, already redacted and bounded; for people only.
@@ -56,6 +60,87 @@ pub enum Motion {
     },
 }
 
+/// What a look says about the versions that a target may go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Offered {
+    /// Not asked: nothing is known.
+    #[default]
+    Unasked,
+    /// These, spelled as the vendor does.
+    Versions(Vec<String>),
+    /// Asked, and the vendor could not say.
+    Unavailable {
+        /// Why, in the vendor's words.
+        why: String,
+    },
+}
+
+/// One job (task) of the vendor on a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The vendor's id of it.
+    pub id: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// The vendor's own word for that.
+    pub word: String,
+    /// What its own words say that it does.
+    pub does: Does,
+    /// Percent done, where the vendor tells.
+    pub progress: Option<i32>,
+    /// The vendor's words, already redacted and bounded; for people only.
+    pub says: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Taken, not begun.
+    Queued,
+    /// Under way.
+    Running,
+    /// Ended well, by the vendor's word.
+    Succeeded,
+    /// Ended badly.
+    Failed,
+    /// Ended by somebody's wish.
+    Cancelled,
+    /// The vendor was asked for exactly this job and knows none of that id, or its state is no word that we know.
+    Unknown,
+}
+
+/// What a job does, as far as its own words tell. No safety decision rests on it alone: vendors document no such words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Its words do not tell.
+    Untold,
+    /// It installs this version.
+    Installs(String),
+    /// It does something else than an installation.
+    Else,
+}
+
+impl Job {
+    /// Begun or about to begin, and without an end.
+    pub fn active(&self) -> bool {
+        matches!(self.state, JobState::Queued | JobState::Running)
+    }
+}
+
+/// The jobs that a target had at one moment: what is new afterwards is judged against it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobsBefore {
+    /// Ids of all of them.
+    pub ids: BTreeSet<String>,
+    /// One that Windlass itself had the vendor do right before, and found listed: while it still is, the list is one that keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<String>,
+    /// The one that was moving the target, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mover: Option<String>,
+}
+
 /// The part of a sight that is stored before a start and compared after it (protocol: *before*).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,12 +156,20 @@ pub struct Looks {
     /// The vendor's own mark of the last upgrade (vCenter `last_upgraded_date`), compared, never computed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
+    /// All jobs, where the vendor lists them and every page of the list was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobsBefore>,
 }
 
 impl Sight {
     /// The version being moved to is exactly this one.
     pub fn moving_toward(&self, version: &str) -> bool {
         matches!(&self.motion, Motion::Moving { toward: Some(t), .. } if t == version)
+    }
+
+    /// The job with this id, where this look saw it.
+    pub fn job(&self, id: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
     }
 
     /// The target was seen, moving or still.

@@ -30,6 +30,15 @@ impl VendorType {
         VendorType::VCenter,
     ];
 
+    /// What the vendor shows that proves that a start was *not* taken (`vendors.md` 5.2).
+    pub fn disproof(self) -> Disproof {
+        match self {
+            VendorType::VCenter => Disproof::Unchanged,
+            VendorType::RecoveryAppliance => Disproof::Witness,
+            VendorType::Hmc | VendorType::ArubaCentral => Disproof::None,
+        }
+    }
+
     /// The persisted name: first part of a target's canonical form and of a receipt's name.
     pub fn slug(self) -> &'static str {
         match self {
@@ -39,6 +48,18 @@ impl VendorType {
             VendorType::VCenter => "vcenter",
         }
     }
+}
+
+/// What proves that a start was not taken, once the grace period is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disproof {
+    /// The target looks as before. A start that was taken would be seen in it.
+    Unchanged,
+    /// The target is at the version of before, and its list of jobs is the one of before, whole: nothing is new, nothing is gone, and the job
+    /// that Windlass had it do right before the start is still listed.
+    Witness,
+    /// Nothing does.
+    None,
 }
 
 /// Canonical host:port that is connected to: lowercase IDNA host, explicit port. Made by [`Authority::from_url`] only.
@@ -131,6 +152,9 @@ pub struct TargetKey {
     pub object: String,
 }
 
+/// Object of a recovery appliance's key.
+pub const APPLIANCE: &str = "appliance";
+
 /// Length of the hash in characters: 100 bits, far from collision for any number of targets, and short enough for names.
 const HASH_CHARS: usize = 20;
 
@@ -141,6 +165,15 @@ impl TargetKey {
             vendor: VendorType::VCenter,
             authority,
             object: cluster.to_owned(),
+        }
+    }
+
+    /// The key of a recovery appliance: one endpoint is one appliance.
+    pub fn appliance(authority: Authority) -> TargetKey {
+        TargetKey {
+            vendor: VendorType::RecoveryAppliance,
+            authority,
+            object: APPLIANCE.to_owned(),
         }
     }
 

@@ -182,6 +182,7 @@ impl Receipt {
         self.adopted = Some(Adopted {
             at: at(secs),
             how: "seen".to_owned(),
+            job: None,
         });
         self
     }
@@ -226,7 +227,8 @@ impl Sight {
             complete: true,
             motion,
             looks,
-            offered: vec![TO.to_owned(), LATER.to_owned()],
+            offered: Offered::Versions(vec![TO.to_owned(), LATER.to_owned()]),
+            jobs: Vec::new(),
             identity: None,
             says: None,
             detailed: true,
@@ -294,7 +296,7 @@ impl Sight {
     }
 
     pub(crate) fn offering(mut self, versions: &[&str]) -> Sight {
-        self.offered = versions.iter().map(|v| (*v).to_owned()).collect();
+        self.offered = Offered::Versions(versions.iter().map(|v| (*v).to_owned()).collect());
         self
     }
 
@@ -312,7 +314,9 @@ impl TargetFacts {
             wish: Some(Wish {
                 version: TO.to_owned(),
                 run_key: String::new(),
-                options: Options::default(),
+                options: Options::Cluster {
+                    ignore_precheck_warnings: false,
+                },
                 canary: false,
                 expected_identity: None,
             }),

@@ -38,6 +38,12 @@ pub struct Timing {
     /// Longest wait for the answer to a start. vCenter may run its prechecks inside the call; too short manufactures doubt.
     #[serde(with = "millis")]
     pub start_timeout_vcenter: Duration,
+    /// Longest wait for the answer to an appliance's install: it answers with a task and does the work later.
+    #[serde(with = "millis")]
+    pub start_timeout_appliance: Duration,
+    /// Shortest pause between two looks at one appliance: its API bans who asks too often (`vendors.md` 2.3 e).
+    #[serde(with = "millis")]
+    pub appliance_pause: Duration,
     /// Added to TTL and start timeout to give the horizon: slack for scheduling and for the record step.
     #[serde(with = "millis")]
     pub horizon_slack: Duration,
@@ -105,6 +111,8 @@ impl Timing {
             ttl: secs(30),
             connect_timeout: secs(10),
             start_timeout_vcenter: secs(300),
+            start_timeout_appliance: secs(60),
+            appliance_pause: secs(5),
             horizon_slack: secs(30),
             grace: secs(15 * 60),
             wake: secs(10 * 60),
@@ -134,7 +142,7 @@ impl Timing {
 
     /// How long a receipt without an answer may belong to its sender; after it, it is in doubt.
     pub fn horizon(&self) -> Duration {
-        self.ttl + self.start_timeout_vcenter + self.horizon_slack
+        self.ttl + self.start_timeout_vcenter.max(self.start_timeout_appliance) + self.horizon_slack
     }
 
     /// How long a reservation holds a slot when its receipt never appears.

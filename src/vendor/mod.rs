@@ -27,10 +27,12 @@ pub use seam::ListFailure;
 pub use seam::Listing;
 pub use seam::Probe;
 
+use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
+use crate::upgrade::target::VendorType;
 use error::VendorError;
 use http::Unsent;
 use vcenter::VCenter;
@@ -40,6 +42,15 @@ use vcenter::VCenter;
 pub enum VendorClient {
     /// vCenter.
     VCenter(VCenter),
+}
+
+/// What a start asks, for the receipt: no session, no header, nothing secret.
+pub fn describe_request(target: &TargetKey, order: &Order) -> String {
+    match target.vendor {
+        VendorType::VCenter => vcenter::describe_request(target, order),
+        // No client speaks to these yet, so nothing is ever asked of them.
+        VendorType::RecoveryAppliance | VendorType::Hmc | VendorType::ArubaCentral => format!("{target} {}", order.version),
+    }
 }
 
 /// A start that is prepared; see [`VendorClient::prepare`].

@@ -7,6 +7,7 @@ use windlass::upgrade::facts::Wish;
 use windlass::upgrade::receipt::*;
 use windlass::upgrade::sight::Looks;
 use windlass::upgrade::sight::Motion;
+use windlass::upgrade::sight::Offered;
 use windlass::upgrade::sight::Sight;
 use windlass::upgrade::target::TargetKey;
 use windlass::upgrade::timing::Mono;
@@ -25,6 +26,11 @@ use super::world::Tick;
 use super::world::VERSIONS;
 use super::world::Word;
 
+/// No exploration changes options.
+const PLAIN: Options = Options::Cluster {
+    ignore_precheck_warnings: false,
+};
+
 impl Core {
     pub fn receipt(&self, key: &TargetKey, seq: u32, r: &Rcpt) -> Receipt {
         let mut receipt = Receipt {
@@ -35,7 +41,7 @@ impl Core {
             run: run(r.version),
             connection: "vc1".to_owned(),
             before: self.looks(&r.before),
-            options: r.note.is_none().then(|| Options::default().canonical()),
+            options: r.note.is_none().then(|| PLAIN.canonical()),
             holder: r.holder.map(|(b, attempt)| boot(b).holder(u64::from(attempt))),
             requested_by: RequestedBy {
                 kind: KIND.to_owned(),
@@ -68,6 +74,7 @@ impl Core {
                     receipt.adopted = Some(Adopted {
                         at: self.wall(at),
                         how: how(),
+                        job: None,
                     });
                 }
                 Fact::End(kind, at) => {
@@ -105,11 +112,14 @@ impl Core {
                 Motion::Still
             },
             looks: Some(self.looks(&glance.look)),
-            offered: VERSIONS
-                .iter()
-                .skip(usize::from(glance.look.version) + 1)
-                .map(|v| (*v).to_owned())
-                .collect(),
+            offered: Offered::Versions(
+                VERSIONS
+                    .iter()
+                    .skip(usize::from(glance.look.version) + 1)
+                    .map(|v| (*v).to_owned())
+                    .collect(),
+            ),
+            jobs: Vec::new(),
             identity: None,
             says: None,
             detailed: true,
@@ -122,6 +132,7 @@ impl Core {
             faulted: look.faulted,
             desired: look.desired.map(|v| VERSIONS[usize::from(v)].to_owned()),
             stamp: self.stamps.then(|| look.stamp.to_string()),
+            jobs: None,
         }
     }
 
@@ -150,7 +161,7 @@ pub fn wish(spec: Spec) -> Wish {
     Wish {
         version: run(spec.version).version,
         run_key: String::new(),
-        options: Options::default(),
+        options: PLAIN,
         canary: false,
         expected_identity: None,
     }

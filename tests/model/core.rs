@@ -311,7 +311,7 @@ impl Core {
                 timing: &self.timing,
             };
             let concluded = match conclude(open, &evidence) {
-                Conclusion::Adopt { how } => CoreFact::Adopted { how },
+                Conclusion::Adopt { how, job } => CoreFact::Adopted { how, job },
                 Conclusion::End { kind, how } => CoreFact::End { kind, how },
                 Conclusion::Doubt { stalled, .. } => {
                     out.stalled |= stalled;

@@ -42,7 +42,7 @@ impl Protocol {
                 Some(())
             }
             // Assumed: nobody takes a target back to where it was while a start of it is in doubt, where the vendor keeps no stamp.
-            Action::Drift { t, to } if !self.scope.stamps && back(world, t, to) => None,
+            Action::Drift { t, to } | Action::DriftBegin { t, to } if !self.scope.stamps && back(world, t, to) => None,
             Action::Drift { t, to } => drift(world, t, to, false),
             Action::DriftBegin { t, to } => drift(world, t, to, true),
             Action::Tick => self.tick(world),

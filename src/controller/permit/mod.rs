@@ -19,6 +19,7 @@ pub use reserve::Reserved;
 
 use crate::clock::Clock;
 use crate::lease::Leadership;
+use crate::upgrade::facts::Options;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
@@ -41,8 +42,8 @@ pub struct StartPermit {
 pub struct Order {
     /// Version, byte-equal to what the vendor lists.
     pub version: String,
-    /// vCenter: go on in spite of WARNING prechecks.
-    pub ignore_precheck_warnings: bool,
+    /// What is sent besides.
+    pub options: Options,
 }
 
 /// When a permit dies: each less the time that a connection may take.

@@ -31,7 +31,9 @@ fn too_late(clock: &Clock, not_after: Timestamp) -> Plan {
                 version: "v2".to_owned(),
                 run_key: String::new(),
             },
-            options: Options::default(),
+            options: Options::Cluster {
+                ignore_precheck_warnings: false,
+            },
             before: Looks::default(),
             what: What::Note(Note::NotStartedInTime),
             closes: None,
@@ -56,7 +58,9 @@ fn too_late(clock: &Clock, not_after: Timestamp) -> Plan {
         request: String::new(),
         order: Order {
             version: "v2".to_owned(),
-            ignore_precheck_warnings: false,
+            options: Options::Cluster {
+                ignore_precheck_warnings: false,
+            },
         },
     }
 }

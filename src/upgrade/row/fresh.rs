@@ -17,6 +17,9 @@ use crate::upgrade::reason::State;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Offered;
+use crate::upgrade::sight::Sight;
+use crate::upgrade::target::VendorType;
 use crate::upgrade::version;
 use crate::upgrade::version::Order;
 use crate::upgrade::when::When;
@@ -41,7 +44,10 @@ impl Bench<'_> {
         };
         let looks = match (&sight.motion, &sight.looks) {
             (Motion::NotSeen { why, unknown_object: true }, _) => {
-                let message = format!("{why}; check spec.clusters[].cluster");
+                let message = match self.target.key.vendor {
+                    VendorType::VCenter => format!("{why}; check spec.clusters[].cluster"),
+                    _ => why.clone(),
+                };
                 return self.blocked(Reason::TargetNotFound, message, None);
             }
             (Motion::NotSeen { why, .. }, _) => {
@@ -99,27 +105,46 @@ impl Bench<'_> {
             }
             _ if looks.faulted => {
                 let said = sight.says.as_ref().map(|s| format!(": {s}")).unwrap_or_default();
-                let message = format!("{} is in ERROR since an earlier upgrade{said}; clear it in vSphere", self.called());
+                let message = format!(
+                    "{} is in ERROR since an earlier upgrade{said}; clear it {}",
+                    self.called(),
+                    self.at_vendor()
+                );
                 self.blocked(Reason::TargetInError, message, None)
             }
             _ if version::is_at(&wish.version, &looks.version) => {
                 self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
             }
             _ if backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
-            _ if !sight.offered.contains(&wish.version) => {
-                let offered = if sight.offered.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    sight.offered.join(", ")
-                };
-                self.blocked(
-                    Reason::VersionNotOffered,
-                    format!("{} is not offered for {}; offered: {offered}", wish.version, self.called()),
-                    None,
-                )
-            }
-            _ => self.candidate(wish, looks, effect(What::Start)),
+            _ => self
+                .offered(sight, wish)
+                .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
         }
+    }
+
+    /// Why the version cannot be had; `None` where the vendor offers it, byte for byte.
+    fn offered(&self, sight: &Sight, wish: &Wish) -> Option<Judged> {
+        let versions = match &sight.offered {
+            Offered::Versions(versions) => versions,
+            Offered::Unasked => {
+                let message = "what it offers is not known yet; asking".to_owned();
+                return Some(self.blocked(Reason::Evaluating, message, None));
+            }
+            Offered::Unavailable { why } => {
+                let message = format!("{} cannot say what it offers: {why}; asking again", self.called());
+                return Some(self.blocked(Reason::RepositoryUnreachable, message, None));
+            }
+        };
+        if versions.contains(&wish.version) {
+            return None;
+        }
+        let offered = if versions.is_empty() {
+            "nothing".to_owned()
+        } else {
+            versions.join(", ")
+        };
+        let message = format!("{} is not offered for {}; offered: {offered}", wish.version, self.called());
+        Some(self.blocked(Reason::VersionNotOffered, message, None))
     }
 
     pub(super) fn too_late(&self) -> bool {
@@ -170,7 +195,20 @@ impl Bench<'_> {
 
     fn called(&self) -> String {
         let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
-        format!("cluster {}{name}", self.target.key.object)
+        match self.target.key.vendor {
+            VendorType::VCenter => format!("cluster {}{name}", self.target.key.object),
+            _ => format!("{}{name}", self.target.key.object),
+        }
+    }
+
+    /// Where people deal with the target.
+    fn at_vendor(&self) -> &'static str {
+        match self.target.key.vendor {
+            VendorType::VCenter => "in vSphere",
+            VendorType::RecoveryAppliance => "in the appliance's management page",
+            VendorType::Hmc => "on the HMC",
+            VendorType::ArubaCentral => "in Aruba Central",
+        }
     }
 
     fn note(&self, effect: Effect, reason: Reason) -> Judged {

@@ -21,6 +21,7 @@ use super::*;
 use crate::controller::permit::Order;
 use crate::controller::permit::StartPermit;
 use crate::lease::Leadership;
+use crate::upgrade::facts::Options;
 use crate::upgrade::target::TargetKey;
 
 /// One request, as it came.
@@ -274,7 +275,9 @@ pub(crate) fn permit(authority: Authority, cluster: &str) -> StartPermit {
 pub(crate) fn permit_for(target: TargetKey, lives: Duration, leads: bool) -> StartPermit {
     let order = Order {
         version: "v1.30.5+vmware.2".to_owned(),
-        ignore_precheck_warnings: false,
+        options: Options::Cluster {
+            ignore_precheck_warnings: false,
+        },
     };
     StartPermit::for_test(target, order, lives, Leadership::for_test(leads), Clock::system())
 }

@@ -13,6 +13,7 @@ use super::wire::word;
 use super::wire::words;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
@@ -43,7 +44,8 @@ impl Asked {
                 unknown_object,
             },
             looks: None,
-            offered: Vec::new(),
+            offered: Offered::Unasked,
+            jobs: Vec::new(),
             identity: None,
             says: None,
             detailed,
@@ -102,8 +104,10 @@ fn seen(asked: &Asked, value: &Value, desired: Option<String>, progress: Option<
             faulted: state.as_deref() == Some("ERROR"),
             desired,
             stamp: word(value, "last_upgraded_date"),
+            jobs: None,
         }),
-        offered: offered.unwrap_or_default(),
+        offered: Offered::Versions(offered.unwrap_or_default()),
+        jobs: Vec::new(),
         motion,
         ..asked.not_seen("", false, false)
     }
@@ -166,10 +170,14 @@ mod tests {
                 version: "v1.29".to_owned(),
                 faulted: false,
                 desired: None,
-                stamp
+                stamp,
+                jobs: None,
             })
         );
-        assert_eq!((sight.offered, sight.says, sight.identity), (vec!["v1.30".to_owned()], None, None));
+        assert_eq!(
+            (sight.offered, sight.says, sight.identity),
+            (Offered::Versions(vec!["v1.30".to_owned()]), None, None)
+        );
     }
 
     #[test]
@@ -221,7 +229,7 @@ mod tests {
             let info = json!({"state": state, "current_version": "v1.29", "available_versions": ["v1.30"], "messages": []});
             let sight = of_info(&asked(), &info);
             assert!(
-                !sight.seen() && !sight.complete && sight.looks.is_none() && sight.offered.is_empty(),
+                !sight.seen() && !sight.complete && sight.looks.is_none() && sight.offered == Offered::Unasked,
                 "{state}"
             );
             assert!(matches!(sight.motion, Motion::NotSeen { unknown_object: false, .. }));

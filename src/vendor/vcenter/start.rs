@@ -14,6 +14,7 @@ use super::session::Token;
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
+use crate::upgrade::facts::Options;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::sight::Sight;
@@ -76,10 +77,19 @@ impl Ready {
     }
 }
 
+fn ignores_warnings(order: &Order) -> bool {
+    matches!(
+        order.options,
+        Options::Cluster {
+            ignore_precheck_warnings: true
+        }
+    )
+}
+
 /// The start's body: the bare map with exactly one cluster. `ignore_precheck_warnings` is there only when true.
 pub(super) fn start_body(cluster: &str, order: &Order) -> Value {
     let mut spec = json!({"desired_version": order.version});
-    if order.ignore_precheck_warnings {
+    if ignores_warnings(order) {
         spec["ignore_precheck_warnings"] = json!(true);
     }
     json!({cluster: spec})
@@ -87,7 +97,7 @@ pub(super) fn start_body(cluster: &str, order: &Order) -> Value {
 
 /// What a start asks, for the receipt: no session, no header, nothing secret.
 pub fn describe_request(target: &TargetKey, order: &Order) -> String {
-    let warnings = if order.ignore_precheck_warnings {
+    let warnings = if ignores_warnings(order) {
         " ignore_precheck_warnings=true"
     } else {
         ""

@@ -9,6 +9,7 @@ use super::session_tests::target;
 use super::start::start_body;
 use super::*;
 use crate::controller::permit::Order;
+use crate::upgrade::facts::Options;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::sight::Motion;
@@ -253,7 +254,9 @@ fn the_request_is_described_without_secrets() {
     let target = TargetKey::cluster(Authority::from_url("https://vc1.example").unwrap(), "domain-c8");
     let mut order = Order {
         version: "v1.30.5".to_owned(),
-        ignore_precheck_warnings: false,
+        options: Options::Cluster {
+            ignore_precheck_warnings: false,
+        },
     };
     let plain = "POST /api/vcenter/namespace-management/software/clusters?action=upgradeMultiple cluster=domain-c8 desired_version=v1.30.5";
     assert_eq!(describe_request(&target, &order), plain);
@@ -261,7 +264,9 @@ fn the_request_is_described_without_secrets() {
         start_body("domain-c8", &order),
         json_value(r#"{"domain-c8":{"desired_version":"v1.30.5"}}"#)
     );
-    order.ignore_precheck_warnings = true;
+    order.options = Options::Cluster {
+        ignore_precheck_warnings: true,
+    };
     assert_eq!(describe_request(&target, &order), format!("{plain} ignore_precheck_warnings=true"));
     let body = r#"{"domain-c8":{"desired_version":"v1.30.5","ignore_precheck_warnings":true}}"#;
     assert_eq!(start_body("domain-c8", &order), json_value(body));

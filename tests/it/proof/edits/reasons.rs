@@ -91,6 +91,7 @@ fn way_out(reason: Reason) -> Way {
         Reason::ReceiptUnreadable => Way::Elsewhere("the Windlass that wrote it, or a newer one, reads it"),
         Reason::ClockSkew => Way::Shown("proof/scenarios.rs", "a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing"),
         Reason::ConnectionTypeMismatch => Way::NotReached("there is one type of Connection"),
+        Reason::RepositoryUnreachable => Way::NotReached("a vCenter always says what it offers"),
         Reason::VendorCancelled => Way::NotReached("vCenter cannot cancel an upgrade"),
     }
 }
