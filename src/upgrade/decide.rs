@@ -85,6 +85,7 @@ fn effect(facts: &Facts, judged: &[Judged], rollout: &Rollout) -> Option<Effect>
 /// something about. What is only being looked at comes last: it passes.
 fn blockers(judged: &[Judged], rollout: &Rollout) -> Vec<Blocker> {
     let own = judged.iter().filter_map(|j| match &j.place {
+        Place::Blocked(blocker) if j.row.sole => Some(blocker.clone()),
         Place::Blocked(blocker) => Some(Blocker {
             message: format!("{}: {}", j.row.name, blocker.message),
             ..blocker.clone()

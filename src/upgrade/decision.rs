@@ -80,8 +80,10 @@ impl Summary {
 /// One target's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Object part of the target.
+    /// What people know the target by: its id at the vendor, or the Connection, where the endpoint itself is the target.
     pub name: String,
+    /// By its kind the resource has this one target: what is said of it is said of the resource, without its name.
+    pub sole: bool,
     /// The vendor's own name of it.
     pub display_name: Option<String>,
     /// Where it stands.

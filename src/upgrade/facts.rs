@@ -233,6 +233,19 @@ impl Facts {
         self.refusal(key).filter(|r| self.mono.since(r.at) < self.timing.poll_moving)
     }
 
+    /// What people call a target: its id at the vendor, or the Connection, where the endpoint itself is the target. A run of before may have
+    /// begun through another Connection.
+    pub fn name_of(&self, target: &TargetFacts) -> String {
+        if !target.key.is_endpoint() {
+            return target.key.object.clone();
+        }
+        let open = target.ledger.as_ref().ok().and_then(Ledger::open);
+        match (&target.wish, open) {
+            (None, Some(open)) => open.connection.clone(),
+            _ => self.connection.name.clone(),
+        }
+    }
+
     /// The run that a wish amounts to, and who asks.
     pub fn wanted(&self, wish: &Wish) -> Wanted {
         Wanted {

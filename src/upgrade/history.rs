@@ -20,7 +20,7 @@ const KEPT: usize = 5;
 /// An earlier run of the resource on one of its targets, which has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// Object part of the target.
+    /// What people know the target by.
     pub target: String,
     /// Version of the run.
     pub version: String,
@@ -45,7 +45,7 @@ pub fn history(facts: &Facts, judged: &[Judged]) -> Vec<Past> {
         let ours = ledger.receipts().iter().filter(|r| facts.subject.asked_for(r) && !shown(r));
         past.extend(ours.filter_map(|receipt| {
             Some(Past {
-                target: target.key.object.clone(),
+                target: facts.name_of(target),
                 version: receipt.run.version.clone(),
                 run_key: receipt.run.run_key.clone(),
                 state: came_to(receipt)?,

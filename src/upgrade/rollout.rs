@@ -107,9 +107,11 @@ pub fn roll(facts: &Facts, when: &When, judged: &[Judged]) -> Rollout {
 /// The last try came to nothing a moment ago.
 fn rest(facts: &Facts, next: &Effect) -> Option<Blocker> {
     let refusal = facts.resting(&next.key)?;
+    let target = facts.targets.iter().find(|t| t.key == next.key);
+    let name = target.map_or_else(|| next.key.object.clone(), |t| facts.name_of(t));
     Some(Blocker {
         reason: Reason::Evaluating,
-        message: format!("{} was not started: {}; trying again shortly", refusal.key.object, refusal.why),
+        message: format!("{name} was not started: {}; trying again shortly", refusal.why),
         until: None,
     })
 }
@@ -171,7 +173,10 @@ fn gates(facts: &Facts, when: &When) -> Vec<Blocker> {
         Usable::WrongType { found, expected } => {
             add(
                 Reason::ConnectionTypeMismatch,
-                format!("Connection {name} is of type {found}, but {expected} is needed"),
+                format!(
+                    "Connection {name} is of type {found}, but this kind goes through one of type {expected}; nothing is sent. Name such a \
+                     Connection in a new object"
+                ),
             );
         }
         Usable::Unprobed => add(Reason::ConnectionNotReady, format!("Connection {name} has not been tried yet")),
@@ -217,9 +222,12 @@ fn threshold(facts: &Facts, pairs: &[(&TargetFacts, &Judged)]) -> Option<String>
     Some(format!("canary {}", tell(canary.1)))
 }
 
-/// `prod-a REJECTED (why)`.
+/// `prod-a REJECTED (why)`; of a sole target just why.
 pub fn tell(judged: &Judged) -> String {
     let row = &judged.row;
+    if let (true, Some(message)) = (row.sole, &row.message) {
+        return message.clone();
+    }
     let why = row.message.as_ref().map(|m| format!(" ({m})")).unwrap_or_default();
     format!("{} {}{why}", called(judged), row.state)
 }

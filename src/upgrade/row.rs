@@ -110,7 +110,8 @@ impl Bench<'_> {
     fn row(&self) -> Row {
         let seen = self.sights().find_map(|s| s.looks.as_ref());
         Row {
-            name: self.target.key.object.clone(),
+            name: self.facts.name_of(self.target),
+            sole: self.target.key.is_endpoint() && self.target.wish.is_some(),
             display_name: self.sights().find_map(|s| s.identity.clone()),
             state: State::Pending,
             reason: Reason::Evaluating,

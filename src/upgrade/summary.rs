@@ -60,6 +60,12 @@ impl Sum<'_> {
         if let Some((state, reason, message)) = self.in_flight() {
             return (state, reason, false, message);
         }
+        if let [one] = self.judged
+            && one.row.sole
+            && one.place == Place::Over
+        {
+            return (one.row.state, one.row.reason, one.row.state != State::Success, tell(one));
+        }
         let states: Vec<State> = self.judged.iter().map(|j| j.row.state).collect();
         let all = |wanted: State| !states.is_empty() && states.iter().all(|s| *s == wanted);
         if all(State::Success) {
@@ -151,8 +157,11 @@ impl Sum<'_> {
         let Some(first) = self.blockers.first() else {
             let state = if self.ever_started() { State::Running } else { State::Pending };
             let next = self.find(|j| matches!(j.place, Place::Candidate(_) | Place::Note(_)));
-            let next = next.map(called).unwrap_or_default();
-            return (state, Reason::Evaluating, false, format!("{done}/{total} done; preparing {next}"));
+            let message = match next {
+                Some(next) if next.row.sole => format!("preparing {}", called(next)),
+                next => format!("{done}/{total} done; preparing {}", next.map(called).unwrap_or_default()),
+            };
+            return (state, Reason::Evaluating, false, message);
         };
         let between = matches!(
             first.reason,

@@ -177,6 +177,11 @@ impl TargetKey {
         }
     }
 
+    /// The endpoint itself is the target: there is no other object there, and people know it by the Connection that leads to it.
+    pub fn is_endpoint(&self) -> bool {
+        self.vendor == VendorType::RecoveryAppliance
+    }
+
     /// Reads the canonical form back; `None` for a text that is not the canonical form of any key.
     pub fn parse(canonical: &str) -> Option<TargetKey> {
         let mut parts = canonical.splitn(3, '|');

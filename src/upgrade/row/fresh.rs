@@ -154,7 +154,7 @@ impl Bench<'_> {
     /// `notAfter` passed. Without its Connection a target is not even known well enough to be noted.
     pub(super) fn not_in_time(&self, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
         let message = "schedule.notAfter has passed; nothing will be sent".to_owned();
-        if self.facts.connection.usable == Usable::Missing {
+        if matches!(self.facts.connection.usable, Usable::Missing | Usable::WrongType { .. }) {
             return self.blocked(Reason::NotStartedInTime, message, None);
         }
         let mut judged = self.note(
@@ -197,7 +197,7 @@ impl Bench<'_> {
         let name = self.row().display_name.map(|n| format!(" ({n})")).unwrap_or_default();
         match self.target.key.vendor {
             VendorType::VCenter => format!("cluster {}{name}", self.target.key.object),
-            _ => format!("{}{name}", self.target.key.object),
+            _ => format!("{}{name}", self.facts.name_of(self.target)),
         }
     }
 
