@@ -137,7 +137,7 @@ pub struct Blocker {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
-    /// The target's id at the vendor, such as domain-c8.
+    /// The target's id at the vendor, such as domain-c8; the name of the Connection, where the endpoint itself is the target.
     pub name: String,
     /// The name that the vendor shows people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,7 +185,7 @@ pub struct TargetStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastRun {
-    /// Target of the run, such as domain-c8.
+    /// Target of the run, named as in targets, such as domain-c8.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub target: String,
     /// Version that was asked for.

@@ -11,6 +11,7 @@ use super::common::Condition;
 use super::common::SecretRef;
 use super::common::is_unset;
 use super::schedule::Schedule;
+use crate::upgrade::target::VendorType;
 
 /// Which API answers at `url`.
 ///
@@ -19,17 +20,43 @@ use super::schedule::Schedule;
 pub enum ConnectionType {
     /// A vCenter Server, for the Supervisor clusters it manages.
     VCenter,
+    /// A VMware recovery appliance: vSphere Replication or Site Recovery Manager.
+    RecoveryAppliance,
 }
 
 impl ConnectionType {
+    /// As it is written in a spec.
+    pub fn word(self) -> &'static str {
+        match self {
+            ConnectionType::VCenter => "VCenter",
+            ConnectionType::RecoveryAppliance => "RecoveryAppliance",
+        }
+    }
+
+    /// The API that is spoken there, as the core and the ledger know it.
+    pub fn vendor(self) -> VendorType {
+        match self {
+            ConnectionType::VCenter => VendorType::VCenter,
+            ConnectionType::RecoveryAppliance => VendorType::RecoveryAppliance,
+        }
+    }
+
     /// Targets in flight at once where the Connection names no number. A Supervisor upgrade rolls control plane machines and hosts, and
-    /// all of a vCenter's share its task queue and its storage: eight keep those busy without a night's work queueing up behind one.
+    /// all of a vCenter's share its task queue and its storage: eight keep those busy without a night's work queueing up behind one. A
+    /// recovery appliance is one target.
     fn default_max_concurrent_upgrades(self) -> usize {
         match self {
             ConnectionType::VCenter => 8,
+            ConnectionType::RecoveryAppliance => 1,
         }
     }
 }
+
+/// Pattern of a base path: it is put before every path, so no dots alone, no empty segment, nothing that needs an escape.
+const BASE_PATH_PATTERN: &str = "^(/[A-Za-z0-9_~-]+([.][A-Za-z0-9_~-]+){0,4}){1,8}$";
+
+/// Where the configuration API of a recovery appliance is when the Connection does not say.
+const BASE_PATH: &str = "/api/rest/configure/v2";
 
 /// One vendor management endpoint and the credentials for it. Upgrades in the same namespace name it in spec.connectionRef.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -54,10 +81,15 @@ impl ConnectionType {
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#
 )]
 #[cfg_attr(test, kube(cel))]
+#[x_kube(validation = (
+    "self.type == 'RecoveryAppliance' || !has(self.recoveryAppliance)",
+    "recoveryAppliance is for type RecoveryAppliance only"
+))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionSpec {
-    /// Which API answers at url. VCenter: a vCenter Server, for the Supervisor clusters it manages. Cannot be changed: another kind of
-    /// machine is another Connection.
+    /// Which API answers at url. VCenter: a vCenter Server, for the Supervisor clusters it manages (ClusterUpgradeBatch).
+    /// RecoveryAppliance: a VMware recovery appliance, vSphere Replication or Site Recovery Manager, which is itself what is updated
+    /// (ApplianceUpdate). Cannot be changed: another kind of machine is another Connection.
     #[serde(rename = "type")]
     #[x_kube(validation = ("self == oldSelf", "a different type is a different machine: create a new Connection"))]
     pub type_: ConnectionType,
@@ -88,8 +120,8 @@ pub struct ConnectionSpec {
     )]
     pub url: String,
 
-    /// The Secret with the credentials, read again at each login, so it can be rotated at any time. For VCenter it has the keys username
-    /// and password.
+    /// The Secret with the credentials, read again at each login, so it can be rotated at any time. It has the keys username and password:
+    /// of a user of that vCenter, or of the appliance's own administrator.
     pub credentials_secret_ref: SecretRef,
 
     /// The certificates that this endpoint's certificate must be signed by, as PEM text (not base64 of it). Default: the public
@@ -111,6 +143,21 @@ pub struct ConnectionSpec {
     /// the spec is kept in Git, set the annotation windlass.dev/hold to a reason instead, and leave this field out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+
+    /// What only a Connection of type RecoveryAppliance has. May be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_appliance: Option<RecoveryApplianceConnection>,
+}
+
+/// What only a Connection of type RecoveryAppliance has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryApplianceConnection {
+    /// Where the appliance's configuration API is at that address, with a slash before it and none after it. Default:
+    /// /api/rest/configure/v2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 128), regex(pattern = BASE_PATH_PATTERN))]
+    pub base_path: Option<String>,
 }
 
 /// Bounds on what goes on at one endpoint at once.
@@ -118,7 +165,7 @@ pub struct ConnectionSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionLimits {
     /// How many targets may be in flight at once, over all upgrades that go through this Connection: started, perhaps started, or about
-    /// to start. Between 1 and 1000. Default: 8 for VCenter.
+    /// to start. Between 1 and 1000. Default: 8 for VCenter, 1 for RecoveryAppliance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_concurrent_upgrades: Option<i32>,
@@ -131,6 +178,12 @@ impl ConnectionSpec {
         written
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or_else(|| self.type_.default_max_concurrent_upgrades())
+    }
+
+    /// Where the configuration API of a recovery appliance is: `recoveryAppliance.basePath`, or the default.
+    pub fn base_path(&self) -> &str {
+        let written = self.recovery_appliance.as_ref().and_then(|block| block.base_path.as_deref());
+        written.unwrap_or(BASE_PATH)
     }
 }
 
@@ -184,7 +237,7 @@ pub struct VendorInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// The target that is about to be started, such as domain-c8.
+    /// The target that is about to be started, such as domain-c8; appliance for a recovery appliance.
     pub target: String,
     /// Sequence number that its receipt will have.
     #[serde(default, skip_serializing_if = "is_unset")]

@@ -15,6 +15,7 @@
 //!
 //! `crds/` is generated from these types (`windlass crds --dir crds`); a test fails when it is stale.
 
+pub mod appliance_update;
 pub mod cluster_upgrade_batch;
 pub mod common;
 pub mod connection;
@@ -24,6 +25,7 @@ pub mod schedule;
 mod tests;
 pub mod upgrade_receipt;
 
+pub use appliance_update::ApplianceUpdate;
 pub use cluster_upgrade_batch::ClusterUpgradeBatch;
 pub use connection::Connection;
 pub use crd::all_crds;

@@ -3,12 +3,15 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::ApplianceUpdate;
 use super::ClusterUpgradeBatch;
 use super::Connection;
 use super::UpgradeReceipt;
+use super::appliance_update::ApplianceUpdateStatus;
 use super::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
 use super::cluster_upgrade_batch::Counts;
 use super::connection::ConnectionStatus;
+use super::connection::ConnectionType;
 use super::upgrade_receipt::UpgradeReceiptStatus;
 
 fn connection(url: &str) -> Connection {
@@ -28,6 +31,27 @@ fn batch(change: impl FnOnce(&mut Value)) -> ClusterUpgradeBatch {
     change(&mut spec);
     serde_json::from_value(json!({
         "apiVersion": "windlass.dev/v1alpha1", "kind": "ClusterUpgradeBatch", "metadata": {"name": "b", "namespace": "vsphere"}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn appliance(change: impl FnOnce(&mut Value)) -> Connection {
+    let mut spec = json!({
+        "type": "RecoveryAppliance", "url": "https://srm-a.dr.example", "credentialsSecretRef": {"name": "srm-a"},
+        "recoveryAppliance": {"basePath": "/api/rest/configure/v2"},
+    });
+    change(&mut spec);
+    serde_json::from_value(json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "Connection", "metadata": {"name": "srm-a", "namespace": "dr"}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn update() -> ApplianceUpdate {
+    serde_json::from_value(json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "ApplianceUpdate", "metadata": {"name": "srm-a-9-0-2", "namespace": "dr"},
+        "spec": {"connectionRef": {"name": "srm-a"}, "version": "9.0.2-10455", "timeout": "3h", "suspend": true, "runKey": "again",
+            "schedule": {"windows": [{"cron": "0 22 * * 2", "duration": "2h", "timeZone": "UTC"}]}},
     }))
     .unwrap()
 }
@@ -70,6 +94,32 @@ fn objects_are_written_as_they_were_read() {
         serde_json::to_value(serde_json::from_value::<UpgradeReceipt>(objects[2].clone()).unwrap()).unwrap(),
         objects[2]
     );
+}
+
+#[test]
+fn an_update_is_written_as_it_was_read() {
+    let written = serde_json::to_value(update()).unwrap();
+    assert_eq!(written["spec"]["schedule"]["windows"][0]["timeZone"], "UTC");
+    assert_eq!(serde_json::from_value::<ApplianceUpdate>(written).unwrap(), update());
+    update().validate_cel().unwrap();
+    let unseen: ApplianceUpdateStatus = serde_json::from_value(json!({"observedGeneration": -1, "levitates": true})).unwrap();
+    assert_eq!(unseen.observed_generation, Some(-1));
+    assert_eq!(serde_json::to_value(ApplianceUpdateStatus::default()).unwrap(), json!({}));
+}
+
+#[test]
+fn a_block_of_a_type_is_for_that_type_and_its_path_has_a_default() {
+    appliance(|_| {}).validate_cel().unwrap();
+    let bare = appliance(|spec| spec["recoveryAppliance"] = json!({}));
+    assert_eq!(bare.spec.base_path(), "/api/rest/configure/v2");
+    let elsewhere = appliance(|spec| spec["recoveryAppliance"]["basePath"] = "/proxy/v2".into());
+    assert_eq!(elsewhere.spec.base_path(), "/proxy/v2");
+    assert_eq!(bare.spec.max_concurrent_upgrades(), 1);
+    let refused = appliance(|spec| spec["type"] = "VCenter".into()).validate_cel().unwrap_err();
+    assert!(refused.to_string().contains("for type RecoveryAppliance only"), "{refused}");
+    for type_ in [ConnectionType::VCenter, ConnectionType::RecoveryAppliance] {
+        assert_eq!(serde_json::to_value(type_).unwrap(), type_.word());
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::receipts::answer_json;
 use super::receipts::read;
+use crate::api::ApplianceUpdate;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::UpgradeReceipt;
@@ -92,6 +93,15 @@ fn batches() -> Vec<Value> {
     })]
 }
 
+fn updates() -> Vec<Value> {
+    vec![json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "ApplianceUpdate", "metadata": {"name": "u", "namespace": "dr"},
+        "spec": {"connectionRef": {"name": "srm-a"}, "version": "9.0.2-10455", "timeout": "3h", "runKey": "again", "suspend": false},
+        "status": {"state": "RUNNING", "target": "srm-a", "progress": 40, "nextActionAt": AT, "blockers": [{"reason": "r", "until": AT}],
+            "targets": [{"name": "srm-a", "state": "RUNNING", "job": "task-118"}], "conditions": [{"type": "Ready"}]},
+    })]
+}
+
 /// Reads an object as the watches do. What can be read is written as it was read.
 fn guarded<K: DeserializeOwned + Serialize + Debug + PartialEq>(bytes: &[u8]) -> Result<(), TestCaseError>
 where
@@ -157,10 +167,12 @@ proptest! {
     fn objects_of_any_shape_are_read_as_they_are_or_left_out(
         connection in mutated::bytes(connections()),
         batch in mutated::bytes(batches()),
+        update in mutated::bytes(updates()),
         receipt in mutated::bytes(receipts()),
     ) {
         guarded::<Connection>(&connection)?;
         guarded::<ClusterUpgradeBatch>(&batch)?;
+        guarded::<ApplianceUpdate>(&update)?;
         guarded::<UpgradeReceipt>(&receipt)?;
     }
 

@@ -1,6 +1,7 @@
 //! The CRDs on a real API server: they install without a word, and refuse what they should, in words that help.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests are in here")]
 
+mod appliance;
 mod batch;
 mod connection;
 mod receipt;
@@ -158,9 +159,11 @@ async fn crds_install_without_a_warning_and_a_second_time_changes_nothing() {
 async fn people_find_the_kinds_by_their_short_names_and_categories() {
     let plane = installed().await;
     let upgrades = kubectl(plane, &["api-resources", "--categories=upgrades", "--no-headers", "-o", "name"]).await;
-    assert_eq!(upgrades.trim(), "clusterupgradebatches.windlass.dev");
+    let mut upgrades: Vec<&str> = upgrades.split_whitespace().collect();
+    upgrades.sort_unstable();
+    assert_eq!(upgrades, ["applianceupdates.windlass.dev", "clusterupgradebatches.windlass.dev"]);
     let all = kubectl(plane, &["api-resources", "--categories=windlass", "--no-headers"]).await;
-    for short in ["conn", "cub", "rcpt"] {
+    for short in ["conn", "cub", "appup", "rcpt"] {
         assert!(
             all.lines().any(|line| line.split_whitespace().nth(1) == Some(short)),
             "{short} is missing in\n{all}"
@@ -178,7 +181,15 @@ async fn kubectl_explain_reads_like_documentation() {
         ("clusterupgradebatch.spec.timeout", "Default: 8h."),
         ("clusterupgradebatch.spec.schedule.windows.cron", "SAT#1 its first Saturday"),
         ("connection.spec.schedule.freezes", "whatever the windows say"),
-        ("connection.spec.limits.maxConcurrentUpgrades", "Default: 8 for VCenter."),
+        (
+            "connection.spec.limits.maxConcurrentUpgrades",
+            "Default: 8 for VCenter, 1 for RecoveryAppliance.",
+        ),
+        ("connection.spec.recoveryAppliance.basePath", "Default: /api/rest/configure/v2."),
+        ("applianceupdate", "Updates a VMware recovery appliance"),
+        ("applianceupdate.spec.version", "exactly as the appliance's repository lists it"),
+        ("applianceupdate.spec.timeout", "Default: 3h."),
+        ("applianceupdate.status.target", "by the name of its Connection"),
         ("clusterupgradebatch.spec.strategy.maxFailures", "the first failure stops the batch"),
         ("clusterupgradebatch.status.targets", "One row per cluster."),
         ("upgradereceipt.spec.resolution.verdict", "NotStarted"),

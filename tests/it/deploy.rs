@@ -32,16 +32,22 @@ async fn samples_are_accepted() {
     let plane = deployed().await;
     let samples = format!("{DEPLOY}/samples");
     kubectl(plane, &["apply", "-f", &samples]).await;
-    for batch in ["vc1-1-30", "vc1-branches"] {
+    for (kind, namespace, name) in [
+        ("cub", "vsphere", "vc1-1-30"),
+        ("cub", "vsphere", "vc1-branches"),
+        ("appup", "dr", "srm-a-9-0-2"),
+    ] {
         let seen = "jsonpath={.status.observedGeneration}";
-        let seen = kubectl(plane, &["get", "cub", batch, "-n", "vsphere", "-o", seen]).await;
-        assert!(!seen.is_empty(), "{batch}");
+        let seen = kubectl(plane, &["get", kind, name, "-n", namespace, "-o", seen]).await;
+        assert!(!seen.is_empty(), "{name}");
     }
-    assert_eq!(
-        can(plane, OPERATOR, "get", "secrets", "vsphere").await,
-        "yes",
-        "the sample opts its namespace in"
-    );
+    for namespace in ["vsphere", "dr"] {
+        assert_eq!(
+            can(plane, OPERATOR, "get", "secrets", namespace).await,
+            "yes",
+            "the sample opts its namespace in"
+        );
+    }
 }
 
 /// What `kubectl auth can-i` says.
@@ -66,11 +72,15 @@ async fn the_operator_may_do_what_it_must_and_no_more() {
     for (verbs, what, namespace, answer) in [
         ("get list watch", "connections.windlass.dev", any, "yes"),
         ("get list watch", "clusterupgradebatches.windlass.dev", any, "yes"),
+        ("get list watch", "applianceupdates.windlass.dev", any, "yes"),
         ("create update patch delete", "connections.windlass.dev", any, "no"),
         ("create update patch delete", "clusterupgradebatches.windlass.dev", any, "no"),
+        ("create update patch delete", "applianceupdates.windlass.dev", any, "no"),
         ("patch", "connections.windlass.dev=status", any, "yes"),
         ("patch", "clusterupgradebatches.windlass.dev=status", any, "yes"),
         ("update", "clusterupgradebatches.windlass.dev=status", any, "no"),
+        ("patch", "applianceupdates.windlass.dev=status", any, "yes"),
+        ("update", "applianceupdates.windlass.dev=status", any, "no"),
         ("create get list watch", "upgradereceipts.windlass.dev", "", "yes"),
         (
             "update patch delete deletecollection resolve repair",
@@ -124,17 +134,22 @@ async fn people_may_do_what_their_role_says_and_no_more() {
         )
         .await;
     }
-    let (upgrades, connections, receipts) = (
+    let (upgrades, appliances, connections, receipts) = (
         "clusterupgradebatches.windlass.dev",
+        "applianceupdates.windlass.dev",
         "connections.windlass.dev",
         "upgradereceipts.windlass.dev",
     );
     for (who, verbs, what, answer) in [
         ("windlass-view", "get list watch", upgrades, "yes"),
+        ("windlass-view", "get list watch", appliances, "yes"),
+        ("windlass-view", "create update patch delete", appliances, "no"),
         ("windlass-view", "get list watch", connections, "yes"),
         ("windlass-view", "create update patch delete", upgrades, "no"),
         ("windlass-view", "get list", receipts, "no"),
         ("windlass-edit", "get list create update patch delete", upgrades, "yes"),
+        ("windlass-edit", "get list create update patch delete", appliances, "yes"),
+        ("windlass-edit", "patch update", "applianceupdates.windlass.dev=status", "no"),
         ("windlass-edit", "get list", connections, "yes"),
         ("windlass-edit", "create update patch delete", connections, "no"),
         ("windlass-edit", "delete", receipts, "no"),
@@ -146,6 +161,7 @@ async fn people_may_do_what_their_role_says_and_no_more() {
             "yes",
         ),
         ("windlass-connection-admin", "create update patch delete", upgrades, "no"),
+        ("windlass-connection-admin", "create update patch delete", appliances, "no"),
         ("windlass-connection-admin", "patch update", "connections.windlass.dev=status", "no"),
         ("windlass-auditor", "get list watch", receipts, "yes"),
         ("windlass-auditor", "create update patch delete resolve repair", receipts, "no"),

@@ -74,7 +74,7 @@ async fn connection_rules() {
         (json!({"type": null}), Some("spec.type: Required value")),
         (
             json!({"type": "ArubaCentral"}),
-            Some(r#"Unsupported value: "ArubaCentral": supported values: "VCenter""#),
+            Some(r#"Unsupported value: "ArubaCentral": supported values: "VCenter", "RecoveryAppliance""#),
         ),
         (
             json!({"credentialsSecretRef": null}),
@@ -120,6 +120,67 @@ async fn connection_rules() {
         ),
     ];
     connections.check(&spec(), &cases).await;
+}
+
+#[tokio::test]
+async fn connection_rules_of_a_recovery_appliance() {
+    let plane = installed().await;
+    let ns = plane.namespace("conn").await.unwrap();
+    let connections = Objects::namespaced(plane, "Connection", "connections", &ns.name).await;
+
+    let spec = json!({"type": "RecoveryAppliance", "url": "https://srm-a.dr.example:5480", "credentialsSecretRef": {"name": "srm-a"}});
+    let path = |path: &str| json!({"recoveryAppliance": {"basePath": path}});
+    let pattern = Some("spec.recoveryAppliance.basePath in body should match");
+    let long = format!("/{}", "a".repeat(127));
+    let cases = [
+        (json!({}), None),
+        (json!({"recoveryAppliance": {}}), None),
+        (json!({"recoveryAppliance": {"basePath": null}}), None),
+        (path("/api/rest/configure/v2"), None),
+        (path("/v2.1.0/~x_y-z"), None),
+        (path(&long), None),
+        (path(&format!("{long}a")), Some("spec.recoveryAppliance.basePath: Too long")),
+        (path(""), Some("spec.recoveryAppliance.basePath")),
+        (path("/"), Some("spec.recoveryAppliance.basePath")),
+        (path("api"), pattern),
+        (path("/api/"), pattern),
+        (path("//api"), pattern),
+        (path("/api//v2"), pattern),
+        (path("/.."), pattern),
+        (path("/api/../v2"), pattern),
+        (path("/api/./v2"), pattern),
+        (path("/api/a..b"), pattern),
+        (path("/api/%2e%2e"), pattern),
+        (path("/api?x=1"), pattern),
+        (path("/api#x"), pattern),
+        (path("/api v2"), pattern),
+        (path("/api\n"), pattern),
+        (path("/@evil"), pattern),
+        (
+            json!({"recoveryAppliance": {"port": 1}}),
+            Some(r#"unknown field "spec.recoveryAppliance.port""#),
+        ),
+        // The block of a type goes with that type, also when it is empty.
+        (
+            json!({"type": "VCenter", "recoveryAppliance": {}}),
+            Some("recoveryAppliance is for type RecoveryAppliance only"),
+        ),
+    ];
+    connections.check(&spec, &cases).await;
+
+    connections.create("srm-a", &spec).await.unwrap();
+    let refused = connections
+        .patch("srm-a", "", &json!({"spec": {"type": "VCenter"}}))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("a different type is a different machine: create a new Connection"),
+        "{refused}"
+    );
+    connections
+        .patch("srm-a", "", &json!({"spec": {"recoveryAppliance": {"basePath": "/v3"}}}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

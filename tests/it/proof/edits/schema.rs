@@ -49,6 +49,9 @@ impl Field {
     }
 }
 
+/// Blocks of Connections of another type than the vCenter that is edited here: the API server refuses them on it.
+const OF_ANOTHER_TYPE: [&str; 1] = ["recoveryAppliance"];
+
 /// All fields of a kind's spec.
 pub fn fields(kind: &'static str) -> Vec<Field> {
     let crds = windlass::api::all_crds();
@@ -65,6 +68,7 @@ pub fn fields(kind: &'static str) -> Vec<Field> {
     };
     let mut found = Vec::new();
     walk(root, &mut found);
+    found.retain(|field| !OF_ANOTHER_TYPE.contains(&field.path[0].as_str()));
     found
 }
 
