@@ -21,8 +21,8 @@ use super::permit::Schedules;
 use super::permit::StartPermit;
 use super::permit::said;
 use super::receipts;
+use super::upgrade::Upgrade;
 use super::wakes::Who;
-use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::UpgradeReceipt;
 use crate::api::upgrade_receipt::RequestedBy;
@@ -89,7 +89,7 @@ pub struct Begun {
 }
 
 /// Spawns the task. It is joined at shutdown and never cancelled.
-pub fn begin(context: &Arc<Context>, begun: Begun) {
+pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
     let context = Arc::clone(context);
     let tasks = context.tasks.clone();
     let using = begun.client.as_ref().map(|client| client.using());
@@ -102,8 +102,8 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
             preparing,
         } = begun;
         let begun = match &client {
-            Some(client) if effect.needs_vendor() => permit(&context, &who, &effect, client).await,
-            _ => note(&context, &who, &effect).await.map(|()| None),
+            Some(client) if effect.needs_vendor() => permit::<K>(&context, &who, &effect, client).await,
+            _ => note::<K>(&context, &who, &effect).await.map(|()| None),
         };
         match begun {
             Ok(None) => preparing.done(),
@@ -137,14 +137,19 @@ pub fn begin(context: &Arc<Context>, begun: Begun) {
 }
 
 /// Steps 2 to 5: everything before the permit, and the permit. `None` for a note, which needs none.
-async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) -> Result<Option<(Ready, StartPermit)>, NotBegun> {
+async fn permit<K: Upgrade>(
+    context: &Context,
+    who: &Who,
+    effect: &Effect,
+    client: &Client,
+) -> Result<Option<(Ready, StartPermit)>, NotBegun> {
     let ready = client.vendor.prepare(&effect.key).await.map_err(|error| {
         client.suspect(&error);
         NotBegun::Prepare(error)
     })?;
     context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let confirmed = confirm(context, who, effect, ready.sight().into()).await?;
+    let confirmed = confirm::<K>(context, who, effect, ready.sight().into()).await?;
     if matches!(effect.what, What::Note(_)) {
         append_note(context, who, &confirmed.plan).await?;
         return Ok(None);
@@ -161,12 +166,12 @@ async fn permit(context: &Context, who: &Who, effect: &Effect, client: &Client) 
 }
 
 /// A note that rests on nothing that the vendor shows: the clock and the ledger say it all.
-async fn note(context: &Context, who: &Who, effect: &Effect) -> Result<(), NotBegun> {
+async fn note<K: Upgrade>(context: &Context, who: &Who, effect: &Effect) -> Result<(), NotBegun> {
     let now = AsOf {
         mono: context.clock.mono(),
         wall: context.clock.wall(),
     };
-    let confirmed = confirm(context, who, effect, now).await?;
+    let confirmed = confirm::<K>(context, who, effect, now).await?;
     append_note(context, who, &confirmed.plan).await
 }
 
@@ -196,15 +201,15 @@ struct Confirmed {
 
 /// Step 3: the resource, its Connection and the ledger's last receipt, read live, and the same pure decision again. Only the same
 /// answer goes on.
-async fn confirm(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> Result<Confirmed, NotBegun> {
-    let batches: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &who.namespace);
+async fn confirm<K: Upgrade>(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> Result<Confirmed, NotBegun> {
+    let objects: Api<K> = Api::namespaced(context.kube.clone(), &who.namespace);
     let connections: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
-    let batch = Live::get(&batches, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
-    let batch = batch.object();
-    if batch.metadata.deletion_timestamp.is_some() {
+    let object = Live::get(&objects, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
+    let object = object.object();
+    if object.meta().deletion_timestamp.is_some() {
         return Err(NotBegun::Gone("the resource"));
     }
-    let name = &batch.spec.connection_ref.name;
+    let name = object.connection();
     let connection = Live::get(&connections, name).await?.ok_or(NotBegun::Gone("the Connection"))?;
     let last = last_receipt(context, &effect.key).await?;
     let ledger = |key: &TargetKey| {
@@ -214,7 +219,7 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> 
             context.ledgers.ledger(key)
         }
     };
-    let facts = gather::gather(context, batch, Some(connection.object()), &ledger, None)?;
+    let facts = gather::gather(context, object, Some(connection.object()), &ledger, None)?;
     let again = decide(&facts)
         .effect
         .filter(|e| e.same_as(effect))
@@ -230,8 +235,8 @@ async fn confirm(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> 
         order,
         as_of,
         schedules: Schedules { own, connection: theirs },
-        connection: name.clone(),
-        requested_by: requested_by(batch),
+        connection: name.to_owned(),
+        requested_by: requested_by(object),
         effect: again,
     };
     Ok(Confirmed { connection, plan })
@@ -259,21 +264,19 @@ fn with_last(context: &Context, key: &TargetKey, last: Option<Receipt>) -> Resul
 }
 
 /// Who asks, as far as a controller can know: uid and generation join the API server's audit log.
-fn requested_by(batch: &ClusterUpgradeBatch) -> RequestedBy {
-    let spec_managers = batch
-        .metadata
-        .managed_fields
+fn requested_by<K: Upgrade>(object: &K) -> RequestedBy {
+    let spec_managers = object
+        .managed_fields()
         .iter()
-        .flatten()
         .filter(|m| m.subresource.as_deref().is_none_or(str::is_empty));
     let newest = spec_managers.max_by_key(|m| m.time.as_ref().map(|t| t.0));
     RequestedBy {
-        kind: gather::BATCH.to_owned(),
-        name: batch.name_any(),
-        uid: batch.uid().unwrap_or_default(),
-        generation: batch.metadata.generation.unwrap_or_default(),
+        kind: K::KIND.word().to_owned(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        generation: object.meta().generation.unwrap_or_default(),
         field_manager: newest.and_then(|m| m.manager.clone()),
         // An annotation may be far longer than what a receipt takes.
-        tracking_id: batch.annotations().get(TRACKING_ANNOTATION).map(|id| receipts::bounded(id)),
+        tracking_id: object.annotations().get(TRACKING_ANNOTATION).map(|id| receipts::bounded(id)),
     }
 }

@@ -22,9 +22,11 @@ use super::sights::Sights;
 use super::wakes::Wakes;
 use super::wakes::Who;
 use crate::api::Connection;
+use crate::api::connection::ConnectionType;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::upgrade::target::Authority;
+use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
@@ -44,6 +46,8 @@ pub struct Client {
     pub who: Who,
     /// Where it leads.
     pub authority: Authority,
+    /// Which API is spoken there.
+    pub speaks: VendorType,
     /// Speaks to the vendor.
     pub vendor: VendorClient,
     /// Looks under way.
@@ -62,6 +66,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether a target can be looked at, and started, through this client.
+    pub fn leads_to(&self, key: &TargetKey) -> bool {
+        self.speaks == key.vendor && self.authority == key.authority
+    }
+
     /// Keeps the session until it is dropped, also when the Connection is edited or deleted meanwhile: a start that the vendor has not
     /// processed yet must not lose the session behind it.
     pub fn using(&self) -> TaskTrackerToken {
@@ -169,6 +178,11 @@ impl Clients {
         client
     }
 
+    /// The client of a Connection of this type; none for one of another: nothing is ever asked of it in the wrong language.
+    pub fn of_type(&self, connection: &Connection, type_: ConnectionType) -> Option<Arc<Client>> {
+        (connection.spec.type_ == type_).then(|| self.of(connection).ok())?
+    }
+
     /// The Connection is gone.
     pub fn forget(&self, who: &Who) {
         let old = self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
@@ -212,7 +226,8 @@ impl Clients {
             timing: self.timing.clone(),
             last: Mutex::new(before.map(|b| b.last().clone()).unwrap_or_default()),
         });
-        let vendor = VCenter::new(ClientOptions {
+        let speaks = connection.spec.type_.vendor();
+        let options = ClientOptions {
             authority: authority.clone(),
             ca_bundle_pem: connection.spec.ca_bundle_pem.clone(),
             credentials: Arc::clone(&credentials) as Arc<dyn CredentialSource>,
@@ -221,12 +236,18 @@ impl Clients {
             clock: self.clock.clone(),
             observer: Some(Arc::new(Calls {
                 metrics: self.metrics.clone(),
+                vendor: speaks.slug(),
             })),
-        })?;
+        };
+        let vendor = match connection.spec.type_ {
+            ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
+            ConnectionType::RecoveryAppliance => return Err(not_built_in(connection)),
+        };
         Ok(Client {
             who,
             authority,
-            vendor: VendorClient::VCenter(vendor),
+            speaks,
+            vendor,
             looks: Looks::default(),
             sights: Arc::clone(&self.sights),
             wakes: Arc::clone(&self.wakes),
@@ -239,14 +260,26 @@ impl Clients {
     }
 }
 
+/// There is no client for this type in this build.
+fn not_built_in(connection: &Connection) -> VendorError {
+    VendorError::NoRequest {
+        operation: "connect",
+        why: format!(
+            "this Windlass cannot speak to a Connection of type {} yet",
+            connection.spec.type_.word()
+        ),
+    }
+}
+
 struct Calls {
     metrics: Metrics,
+    vendor: &'static str,
 }
 
 impl CallObserver for Calls {
     fn call(&self, operation: &'static str, class: &'static str, seconds: f64) {
         let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        self.metrics.vendor_request(VendorType::VCenter.slug(), operation, class, duration);
+        self.metrics.vendor_request(self.vendor, operation, class, duration);
     }
 }
 

@@ -20,10 +20,11 @@ use kube::runtime::events::EventType;
 use serde_json::Value;
 use serde_json::json;
 
-use super::batch::wake_users;
 use super::conditions::Conditions;
 use super::context::Context;
 use super::patch;
+use super::upgrades::wake_users;
+use super::wakes::Kind;
 use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::common::Condition;
@@ -38,7 +39,7 @@ use crate::vendor::error::Class;
 use crate::vendor::error::VendorError;
 
 /// Kind, for metrics and logs.
-pub const CONNECTION: &str = "Connection";
+pub const CONNECTION: &str = Kind::Connection.word();
 
 /// Pause after a pass that lost a compare-and-swap: the cache is milliseconds behind.
 const BEHIND: Duration = Duration::from_millis(50);

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
-use kube::Resource as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
@@ -17,12 +16,14 @@ use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
 use super::connection::Probes;
+use super::kinds::Cached;
+use super::kinds::Caches;
 use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
 use super::sights::Sights;
 use super::wakes::Wakes;
-use crate::api::ClusterUpgradeBatch;
+use super::wakes::Who;
 use crate::api::Connection;
 use crate::clock::Clock;
 use crate::lease::Leadership;
@@ -84,8 +85,8 @@ pub struct Scope {
     /// Cancelled once all Connections are in the cache. The store's own `wait_until_ready` keeps only the waker of whoever polled last
     /// (kube 5.0), and its controller waits there already: a second task would sleep for ever.
     pub connections_known: CancellationToken,
-    /// Batches.
-    pub batches: Store<DeserializeGuard<ClusterUpgradeBatch>>,
+    /// Upgrades of all kinds.
+    pub upgrades: Caches,
 }
 
 impl Context {
@@ -123,29 +124,28 @@ impl Context {
         .collect()
     }
 
-    /// A batch, as cached; `None` also for one that cannot be read.
-    pub fn batch(&self, namespace: &str, name: &str) -> Option<Arc<ClusterUpgradeBatch>> {
-        let found = self.scope(namespace)?.batches.get(&ObjectRef::new(name).within(namespace))?;
-        found.0.as_ref().ok().cloned().map(Arc::new)
+    /// The cache that an upgrade would be in.
+    fn cache(&self, who: &Who) -> Option<&dyn Cached> {
+        let scope = self.scope(&who.namespace)?;
+        scope.upgrades.each().into_iter().find(|cache| cache.kind() == who.kind)
     }
 
-    /// Uids of all batches in the caches, readable or not.
+    /// There is such an upgrade, as cached, and it can be read.
+    pub fn has(&self, who: &Who) -> bool {
+        self.cache(who).is_some_and(|cache| cache.has(&who.namespace, &who.name))
+    }
+
+    /// Uids of all upgrades in the caches, readable or not.
     pub fn uids(&self) -> HashSet<String> {
-        let all = self.scopes.iter().flat_map(|scope| scope.batches.state());
-        all.filter_map(|batch| batch.meta().uid.clone()).collect()
+        let caches = self.scopes.iter().flat_map(|scope| scope.upgrades.each());
+        caches.flat_map(Cached::uids).collect()
     }
 
-    /// Batches of a namespace that can be read.
-    pub fn batches_in(&self, namespace: &str) -> Vec<ClusterUpgradeBatch> {
+    /// The upgrades, of whatever kind, that go through a Connection.
+    pub fn users_of(&self, namespace: &str, connection: &str) -> Vec<Who> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };
-        let all = scope.batches.state().into_iter();
-        all.filter_map(|b| {
-            b.0.as_ref()
-                .ok()
-                .filter(|b| b.metadata.namespace.as_deref() == Some(namespace))
-                .cloned()
-        })
-        .collect()
+        let caches = scope.upgrades.each().into_iter();
+        caches.flat_map(|cache| cache.users_of(namespace, connection)).collect()
     }
 }
 

@@ -1,26 +1,23 @@
-//! From objects to facts: the batch, its Connection, its targets' ledgers and sights, as the core wants them.
+//! From objects to facts: the upgrade, its Connection, its targets' ledgers and sights, as the core wants them.
 //!
 //! Reads caches and memory only, and decides nothing. [`confirm`](super::confirm) uses it again with objects that were read live.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::Context;
+use super::upgrade::Upgrade;
 use super::wakes::Who;
-use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
 use crate::api::common::CanonicalDuration;
 use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
 use crate::upgrade::facts::Facts;
-use crate::upgrade::facts::Options;
 use crate::upgrade::facts::Reservation;
-use crate::upgrade::facts::Strategy;
 use crate::upgrade::facts::Subject;
 use crate::upgrade::facts::TargetFacts;
 use crate::upgrade::facts::Usable;
@@ -35,12 +32,6 @@ use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
-
-/// Kind of the resource, as in receipts and reservations.
-pub const BATCH: &str = "ClusterUpgradeBatch";
-
-/// How long a cluster may take when the spec does not say: control planes of many nodes are rolled one by one.
-pub const CLUSTER_TIMEOUT: Duration = Duration::from_secs(8 * 3600);
 
 /// A spec that the API server let in and that cannot be read all the same.
 #[derive(Debug, thiserror::Error)]
@@ -58,49 +49,47 @@ pub enum GatherError {
 /// Where the ledger of a target is read: the cache, or what was read live.
 pub type ReadLedger<'a> = dyn Fn(&TargetKey) -> Result<Ledger, Damaged> + 'a;
 
-/// The facts about a batch. `connection` is the one that its `connectionRef` names, if there is one.
-pub fn gather(
+/// The facts about an upgrade. `connection` is the one that its `connectionRef` names, if there is one.
+pub fn gather<K: Upgrade>(
     context: &Context,
-    batch: &ClusterUpgradeBatch,
+    object: &K,
     connection: Option<&Connection>,
     ledger: &ReadLedger<'_>,
     starting: Option<TargetKey>,
 ) -> Result<Facts, GatherError> {
-    let namespace = batch.namespace().unwrap_or_default();
+    let namespace = object.namespace().unwrap_or_default();
     let subject = Subject {
-        kind: BATCH,
-        name: batch.name_any(),
-        uid: batch.uid().unwrap_or_default(),
-        generation: batch.metadata.generation.unwrap_or_default(),
+        kind: K::KIND.word(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        generation: object.meta().generation.unwrap_or_default(),
         namespace,
     };
-    let spec = &batch.spec;
-    let strategy = spec.strategy.clone().unwrap_or_default();
-    let count = |n: Option<i32>, default: usize| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(default);
     let (wall, mono) = (context.clock.wall(), context.clock.mono());
     let mut facts = Facts {
         wall,
         mono,
         timing: context.timing.clone(),
         starts_enabled: context.starts_enabled,
-        deleting: batch.metadata.deletion_timestamp.is_some(),
-        suspend: spec.suspend.unwrap_or(false),
-        hold: batch.annotations().get(HOLD_ANNOTATION).cloned(),
-        strategy: Strategy {
-            max_concurrent: count(strategy.max_concurrent, 1),
-            max_failures: count(strategy.max_failures, 0),
-            soak: span("strategy.soak", strategy.soak.as_ref(), Duration::ZERO)?,
-        },
-        timeout: span("timeout", spec.timeout.as_ref(), CLUSTER_TIMEOUT)?,
-        schedule: schedule(spec.schedule.as_ref()),
-        connection: connection_facts(context, batch, connection),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        suspend: object.suspend(),
+        hold: object.annotations().get(HOLD_ANNOTATION).cloned(),
+        strategy: object.strategy()?,
+        timeout: span("timeout", object.timeout(), K::TIMEOUT)?,
+        schedule: schedule(object.schedule()),
+        connection: connection_facts(context, object, connection),
         targets: Vec::new(),
         starting,
         refusals: context.starting.refusals(&subject.uid),
         subject,
     };
-    facts.targets = targets(context, batch, connection, ledger, &facts);
+    facts.targets = targets(context, object, through::<K>(connection), ledger, &facts);
     Ok(facts)
+}
+
+/// The Connection, if it is one that this kind can go through. Of any other nothing is taken, not even where it leads.
+fn through<K: Upgrade>(connection: Option<&Connection>) -> Option<&Connection> {
+    connection.filter(|c| c.spec.type_ == K::CONNECTION)
 }
 
 /// What a schedule says; none says "at any time".
@@ -108,7 +97,8 @@ fn schedule(written: Option<&crate::api::Schedule>) -> Result<Schedule, InvalidS
     written.map_or_else(|| Ok(Schedule::default()), |s| Schedule::parse(&s.written()?))
 }
 
-fn span(field: &'static str, written: Option<&CanonicalDuration>, default: Duration) -> Result<Duration, GatherError> {
+/// A duration of the spec.
+pub(super) fn span(field: &'static str, written: Option<&CanonicalDuration>, default: Duration) -> Result<Duration, GatherError> {
     written.map_or(Ok(default), |d| {
         d.to_std().map_err(|source| GatherError::BadDuration { field, source })
     })
@@ -119,12 +109,15 @@ pub fn created(object: &impl ResourceExt) -> Timestamp {
     object.creation_timestamp().map_or(Timestamp::MAX, |t| t.0)
 }
 
-fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: Option<&Connection>) -> ConnectionFacts {
-    let name = &batch.spec.connection_ref.name;
-    let Some(connection) = connection else {
+fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Option<&Connection>) -> ConnectionFacts {
+    let name = object.connection();
+    let Some(connection) = through::<K>(connection) else {
         return ConnectionFacts {
-            name: name.clone(),
-            usable: Usable::Missing,
+            name: name.to_owned(),
+            usable: connection.map_or(Usable::Missing, |other| Usable::WrongType {
+                found: other.spec.type_.word().to_owned(),
+                expected: K::CONNECTION.word().to_owned(),
+            }),
             suspend: false,
             hold: None,
             schedule: Ok(Schedule::default()),
@@ -134,11 +127,11 @@ fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: 
             ahead: BTreeSet::new(),
         };
     };
-    let namespace = batch.namespace().unwrap_or_default();
-    let (who, through) = (Who::batch(&namespace, &batch.name_any()), Who::connection(&namespace, name));
+    let namespace = object.namespace().unwrap_or_default();
+    let (who, through) = (Who::new(K::KIND, &namespace, &object.name_any()), Who::connection(&namespace, name));
     let authority = Authority::from_url(&connection.spec.url).ok();
     let written = |target: &str, seq: u32| {
-        let key = authority.as_ref().map(|a| TargetKey::cluster(a.clone(), target));
+        let key = authority.as_ref().map(|a| K::key(a.clone(), target));
         key.is_some_and(|key| context.ledgers.written(&key, seq))
     };
     let status = connection.status.clone().unwrap_or_default();
@@ -153,7 +146,7 @@ fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: 
         None => Usable::Unprobed,
     };
     ConnectionFacts {
-        name: name.clone(),
+        name: name.to_owned(),
         usable,
         suspend: connection.spec.suspend.unwrap_or(false),
         hold: connection.annotations().get(HOLD_ANNOTATION).cloned(),
@@ -172,43 +165,30 @@ fn connection_facts(context: &Context, batch: &ClusterUpgradeBatch, connection: 
         schedule: schedule(connection.spec.schedule.as_ref()),
         limit: connection.spec.max_concurrent_upgrades(),
         open: context.ledgers.open_through(&namespace, name),
-        ahead: context.line.ahead(&who, &through, created(batch), context.clock.wall()),
+        ahead: context.line.ahead(&who, &through, created(object), context.clock.wall()),
     }
 }
 
 /// Targets of the spec in its order, then those that left it and still have a run of ours in flight.
-fn targets(
+fn targets<K: Upgrade>(
     context: &Context,
-    batch: &ClusterUpgradeBatch,
+    object: &K,
     connection: Option<&Connection>,
     ledger: &ReadLedger<'_>,
     facts: &Facts,
 ) -> Vec<TargetFacts> {
     let subject = &facts.subject;
     let authority = connection.and_then(|c| Authority::from_url(&c.spec.url).ok());
-    let open = context.ledgers.open_of(&subject.namespace, BATCH, &subject.name);
+    let open = context.ledgers.open_of(&subject.namespace, subject.kind, &subject.name);
     let mut keys: Vec<(TargetKey, Option<Wish>)> = Vec::new();
-    for entry in &batch.spec.clusters {
-        let wish = Wish {
-            version: entry
-                .desired_version
-                .clone()
-                .or_else(|| batch.spec.desired_version.clone())
-                .unwrap_or_default(),
-            run_key: batch.spec.run_key.clone().unwrap_or_default(),
-            options: Options::Cluster {
-                ignore_precheck_warnings: entry.ignore_precheck_warnings.unwrap_or(false),
-            },
-            canary: entry.canary.unwrap_or(false),
-            expected_identity: entry.cluster_name.clone(),
-        };
-        let key = match &authority {
-            Some(authority) => TargetKey::cluster(authority.clone(), &entry.cluster),
+    for (at_vendor, wish) in object.wishes() {
+        let key = if let Some(authority) = &authority {
+            K::key(authority.clone(), &at_vendor)
+        } else {
             // Without its Connection a target is known only by the receipts that were written through it.
-            None => context
-                .ledgers
-                .target_of(&subject.namespace, &facts.connection.name, &entry.cluster)
-                .unwrap_or_else(|| TargetKey::cluster(Authority::unknown(), &entry.cluster)),
+            let unknown = K::key(Authority::unknown(), &at_vendor);
+            let known = context.ledgers.target_of(&subject.namespace, &facts.connection.name, &unknown);
+            known.unwrap_or(unknown)
         };
         keys.push((key, Some(wish)));
     }
@@ -253,13 +233,18 @@ fn target(
 
 /// Without its Connection nobody can look at a target: not seen, as of now.
 fn blind(key: &TargetKey, facts: &Facts) -> Sight {
+    let name = &facts.connection.name;
+    let why = match &facts.connection.usable {
+        Usable::WrongType { found, .. } => format!("ConnectionTypeMismatch: Connection {name} is of type {found}"),
+        _ => format!("ConnectionNotReady: Connection {name} does not exist"),
+    };
     Sight {
         asked: facts.mono,
         at: facts.wall,
         authority: key.authority.clone(),
         complete: false,
         motion: Motion::NotSeen {
-            why: format!("ConnectionNotReady: Connection {} does not exist", facts.connection.name),
+            why,
             unknown_object: false,
         },
         looks: None,
@@ -269,9 +254,4 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
         says: None,
         detailed: false,
     }
-}
-
-/// The Connection that a batch names, as cached.
-pub fn cached_connection(context: &Context, batch: &ClusterUpgradeBatch) -> Option<Arc<Connection>> {
-    context.connection(&batch.namespace().unwrap_or_default(), &batch.spec.connection_ref.name)
 }

@@ -231,8 +231,8 @@ impl Ledgers {
             .collect()
     }
 
-    /// The target of the newest receipt that was written through a Connection for an object.
-    pub fn target_of(&self, namespace: &str, connection: &str, object: &str) -> Option<TargetKey> {
+    /// The target of the newest receipt that was written through a Connection for an object such as this one, wherever that is.
+    pub fn target_of(&self, namespace: &str, connection: &str, like: &TargetKey) -> Option<TargetKey> {
         let inner = self.inner();
         let through = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.connection == connection;
         let receipts = inner
@@ -241,7 +241,8 @@ impl Ledgers {
             .flat_map(|l| l.values())
             .filter_map(Entry::receipt)
             .filter(through);
-        let keys = receipts.filter_map(|r| TargetKey::parse(&r.target).filter(|k| k.object == object).map(|k| (r.created, k)));
+        let such = |k: &TargetKey| (k.vendor, &k.object) == (like.vendor, &like.object);
+        let keys = receipts.filter_map(|r| TargetKey::parse(&r.target).filter(such).map(|k| (r.created, k)));
         keys.max_by_key(|(created, _)| *created).map(|(_, key)| key)
     }
 
@@ -345,12 +346,13 @@ fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, String, Entry) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wakes::Kind;
     use super::*;
     use crate::upgrade::target::Authority;
 
     #[test]
     fn nothing_is_kept_of_targets_that_left_a_batch() {
-        let (ledgers, who) = (Ledgers::default(), Who::batch("a", "b"));
+        let (ledgers, who) = (Ledgers::default(), Who::new(Kind::ClusterUpgradeBatch, "a", "b"));
         let authority = Authority::from_url("https://vc1.example").unwrap();
         let named = |n: u32| TargetKey::cluster(authority.clone(), &format!("domain-c{n}"));
         for n in 0..100 {

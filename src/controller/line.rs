@@ -11,6 +11,7 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
+use super::wakes::Kind;
 use super::wakes::Who;
 
 /// A resource's place in line.
@@ -18,7 +19,8 @@ use super::wakes::Who;
 pub struct Place {
     /// The Connection that it goes through.
     pub connection: Who,
-    /// When the resource was created; the oldest goes first, and of two as old the one whose name comes first.
+    /// When the resource was created; the oldest goes first, of two as old the one whose name comes first, and of two of one name the one
+    /// whose kind does.
     pub created: Timestamp,
     /// It would start something from then on, if there is a slot.
     pub from: Timestamp,
@@ -55,7 +57,7 @@ impl Line {
     pub fn ahead(&self, who: &Who, connection: &Who, created: Timestamp, now: Timestamp) -> BTreeSet<String> {
         let places = self.places();
         let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
-        let ahead = waiting.filter(|(other, p)| (p.created, &other.name) < (created, &who.name));
+        let ahead = waiting.filter(|(other, p)| order(p.created, other) < order(created, who));
         ahead.map(|(_, p)| p.object.clone()).collect()
     }
 
@@ -64,14 +66,23 @@ impl Line {
         let places = self.places();
         let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
         let mut waiting: Vec<(Timestamp, &Who)> = waiting.map(|(who, p)| (p.created, who)).collect();
-        waiting.sort_by_key(|(created, who)| (*created, &who.name));
+        waiting.sort_by_key(|(created, who)| order(*created, who));
         waiting.into_iter().take(many).map(|(_, who)| who.clone()).collect()
     }
+}
+
+/// Who goes first. Total among the resources of one namespace, and a Connection has no others.
+fn order(created: Timestamp, who: &Who) -> (Timestamp, &str, Kind) {
+    (created, &who.name, who.kind)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn batch(name: &str) -> Who {
+        Who::new(Kind::ClusterUpgradeBatch, "a", name)
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -89,7 +100,6 @@ mod tests {
     #[test]
     fn the_oldest_goes_first_once_its_time_has_come() {
         let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
-        let batch = |name: &str| Who::batch("a", name);
         for (name, created, from) in [("young", 30, 0), ("b", 10, 0), ("a", 10, 0), ("tomorrow", 5, 500)] {
             let held_up = line.take(&batch(name), Some(place(name, created, from)));
             assert_eq!(held_up, None, "nobody was held up by one that comes");
@@ -112,7 +122,7 @@ mod tests {
 
     #[test]
     fn who_goes_over_to_another_connection_lets_those_on_whom_it_leaves_behind() {
-        let (line, moves) = (Line::default(), Who::batch("a", "moves"));
+        let (line, moves) = (Line::default(), batch("moves"));
         line.take(&moves, Some(place("moves", 10, 0)));
         let other = Who::connection("a", "vc2");
         let there = Place {
@@ -121,5 +131,17 @@ mod tests {
         };
         assert_eq!(line.take(&moves, Some(there)), Some(Who::connection("a", "vc1")));
         assert_eq!(line.take(&moves, None), Some(other));
+    }
+
+    #[test]
+    fn of_two_kinds_by_one_name_and_as_old_exactly_one_goes_first() {
+        let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
+        let both = [batch("x"), Who::new(Kind::ApplianceUpdate, "a", "x")];
+        for who in &both {
+            line.take(who, Some(place(who.kind.word(), 10, 0)));
+        }
+        let ahead = both.clone().map(|who| line.ahead(&who, &vc1, at(10), at(100)).len());
+        assert_eq!(ahead, [0, 1]);
+        assert_eq!(line.first(&vc1, 1, at(100)), both[..1]);
     }
 }

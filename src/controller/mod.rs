@@ -1,16 +1,16 @@
 //! Fetches facts, asks the core, and carries out what it says.
 //!
-//! One pass of an upgrade is [`batch::reconcile`]: *gather* caches into facts, *decide* in the pure core, *act* in a task that nothing
+//! One pass of an upgrade of whatever [kind](kinds) is [`upgrades::reconcile`]: *gather* caches into facts, *decide* in the pure core, *act* in a task that nothing
 //! cancels ([`act`]), *report* into status and Events. [`permit`] is the only maker of permits; [`run`] puts a process together. Nothing
 //! here decides anything about an upgrade.
 
 pub mod act;
-pub mod batch;
 pub mod clients;
 pub mod conditions;
 pub mod connection;
 pub mod context;
 pub mod gather;
+pub mod kinds;
 pub mod ledgers;
 pub mod line;
 pub mod patch;
@@ -23,4 +23,6 @@ pub mod run;
 pub mod sights;
 pub mod streams;
 pub mod sweep;
+pub mod upgrade;
+pub mod upgrades;
 pub mod wakes;

@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 use kube::Api;
-use kube::Resource;
 use kube::ResourceExt;
 use kube::api::Patch;
 use kube::api::PatchParams;
@@ -19,9 +18,9 @@ use super::conditions::bounded;
 use super::conditions::to_second;
 use super::context::Context;
 use super::patch;
-use crate::api::ClusterUpgradeBatch;
-use crate::api::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
-use crate::api::cluster_upgrade_batch::Counts;
+use super::upgrade::Shared;
+use super::upgrade::Told;
+use super::upgrade::Upgrade;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
 use crate::api::common::PastRun;
@@ -29,7 +28,6 @@ use crate::api::common::TargetStatus;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Row;
 use crate::upgrade::history::Past;
-use crate::upgrade::reason::State;
 
 /// Longest note of an Event that the API server takes is 1 KiB.
 const NOTE: usize = 1000;
@@ -38,26 +36,27 @@ const NOTE: usize = 1000;
 const MESSAGE: usize = 1024;
 
 /// Writes the status if it differs, and an Event for each change. `Ok(false)`: nothing to write.
-pub async fn report(context: &Context, batch: &ClusterUpgradeBatch, decision: &Decision) -> Result<bool, kube::Error> {
-    let old = batch.status.clone().unwrap_or_default();
-    let new = status(batch.metadata.generation.unwrap_or_default(), &old, decision, context.clock.wall());
-    let as_json = |s: &ClusterUpgradeBatchStatus| serde_json::to_value(s).unwrap_or(Value::Null);
+pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decision) -> Result<bool, kube::Error> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let generation = object.meta().generation;
+    let old = object.status().cloned().unwrap_or_default();
+    let new = status::<K>(generation.unwrap_or_default(), &old, decision, context.clock.wall());
+    let as_json = |s: &K::Status| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
         return Ok(false);
     };
-    let api: Api<ClusterUpgradeBatch> = Api::namespaced(context.kube.clone(), &batch.namespace().unwrap_or_default());
-    let patch = json!({"metadata": {"resourceVersion": batch.resource_version()}, "status": change});
-    api.patch_status(&batch.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
-        .await?;
-    context.metrics.status_written(super::gather::BATCH);
-    let reference = batch.object_ref(&());
-    for event in events(&old, &new) {
+    let api: Api<K> = Api::namespaced(context.kube.clone(), &namespace);
+    let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": change});
+    api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    context.metrics.status_written(K::KIND.word());
+    let reference = object.object_ref(&());
+    for event in events(K::told(&old), K::told(&new)) {
         tracing::info!(
-            kind = super::gather::BATCH,
-            namespace = batch.namespace().unwrap_or_default(),
-            name = batch.name_any(),
-            generation = batch.metadata.generation,
-            state_to = new.state.as_deref(),
+            kind = K::KIND.word(),
+            namespace,
+            name,
+            generation,
+            state_to = K::told(&new).state,
             because = event.reason,
             note = event.note.as_deref(),
             "transition"
@@ -71,29 +70,14 @@ pub async fn report(context: &Context, batch: &ClusterUpgradeBatch, decision: &D
 }
 
 /// The status that a decision amounts to.
-pub fn status(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decision, now: Timestamp) -> ClusterUpgradeBatchStatus {
-    let summary = &decision.summary;
-    let rows: Vec<TargetStatus> = decision.rows.iter().map(|row| target(row, old)).collect();
-    let wished: Vec<&Row> = decision.rows.iter().filter(|r| !r.removed).collect();
-    let count = |state: &[State]| i32::try_from(wished.iter().filter(|r| state.contains(&r.state)).count()).unwrap_or(i32::MAX);
-    let (total, success) = (i32::try_from(wished.len()).unwrap_or(i32::MAX), count(&[State::Success]));
+pub fn status<K: Upgrade>(generation: i64, old: &K::Status, decision: &Decision, now: Timestamp) -> K::Status {
+    let (summary, old) = (&decision.summary, K::told(old));
     let over = decision.wake.is_none();
-    ClusterUpgradeBatchStatus {
-        observed_generation: Some(generation),
-        state: Some(summary.state.word().to_owned()),
-        done: Some(format!("{success}/{total}")),
-        counts: Some(Counts {
-            total,
-            success,
-            running: count(&[State::Started, State::Running]),
-            failed: count(&[State::Failed]),
-            rejected: count(&[State::Rejected]),
-            cancelled: count(&[State::Cancelled]),
-            unknown: count(&[State::Unknown]),
-            pending: count(&[State::Pending]),
-        }),
+    let shared = Shared {
+        observed_generation: generation,
+        state: summary.state.word().to_owned(),
         waiting_for: summary.waiting_for.map(|r| r.word().to_owned()),
-        message: Some(bounded(&summary.message, MESSAGE)),
+        message: bounded(&summary.message, MESSAGE),
         next_action_at: summary.next_action_at.map(to_second),
         started_at: decision.rows.iter().filter_map(|r| r.started_at).min(),
         completed_at: if over {
@@ -110,18 +94,35 @@ pub fn status(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decis
                 until: b.until.map(to_second),
             })
             .collect(),
+        targets: targets(&decision.rows, old.targets),
         history: decision.history.iter().map(past).collect(),
-        conditions: conditions(generation, old, decision, now),
-        targets: rows,
-    }
+        conditions: conditions(generation, old.conditions, decision, now),
+    };
+    K::shown(shared, decision)
 }
 
-fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
-    let before = old.targets.iter().find(|t| t.name == row.name);
+/// One line for each row. The API server takes no two of one name, and a Connection that was made anew for another endpoint leaves two: the
+/// run that is still followed there is told apart by its receipt.
+fn targets(rows: &[Row], old: &[TargetStatus]) -> Vec<TargetStatus> {
+    let mut out: Vec<TargetStatus> = Vec::new();
+    for row in rows {
+        let taken = out.iter().any(|t| t.name == row.name);
+        let apart = || row.receipt.clone().unwrap_or_else(|| out.len().to_string());
+        let name = if taken {
+            format!("{} ({})", row.name, apart())
+        } else {
+            row.name.clone()
+        };
+        out.push(target(name, row, old));
+    }
+    out
+}
+
+fn target(name: String, row: &Row, old: &[TargetStatus]) -> TargetStatus {
+    let before = old.iter().find(|t| t.name == name);
     // What a target that came to its end looked like is not asked again after a restart: what was shown stays.
     let kept = |now: &Option<String>, then: fn(&TargetStatus) -> Option<String>| now.clone().or_else(|| before.and_then(then));
     TargetStatus {
-        name: row.name.clone(),
         display_name: kept(&row.display_name, |t| t.display_name.clone()),
         state: Some(row.state.word().to_owned()),
         reason: Some(row.reason.word().to_owned()),
@@ -135,6 +136,7 @@ fn target(row: &Row, old: &ClusterUpgradeBatchStatus) -> TargetStatus {
         job: row.job.clone(),
         vendor_state: row.vendor_state.clone(),
         removed: row.removed,
+        name,
     }
 }
 
@@ -151,10 +153,10 @@ fn past(past: &Past) -> PastRun {
 }
 
 /// Ready always; Reconciling and Stalled only while True, and never both (kstatus takes whichever comes first).
-fn conditions(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decision, now: Timestamp) -> Vec<Condition> {
+fn conditions(generation: i64, old: &[Condition], decision: &Decision, now: Timestamp) -> Vec<Condition> {
     let summary = &decision.summary;
     let say = Conditions {
-        old: &old.conditions,
+        old,
         generation: Some(generation),
         reason: summary.reason.word(),
         message: &bounded(&summary.message, MESSAGE),
@@ -173,9 +175,9 @@ fn conditions(generation: i64, old: &ClusterUpgradeBatchStatus, decision: &Decis
 }
 
 /// One Event for each target whose state or reason changed, and one for each change of what the whole waits for.
-fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> Vec<Event> {
+fn events(old: Told<'_>, new: Told<'_>) -> Vec<Event> {
     let mut out = Vec::new();
-    for row in &new.targets {
+    for row in new.targets {
         let before = old.targets.iter().find(|t| t.name == row.name);
         if before.is_some_and(|b| b.state == row.state && b.reason == row.reason) {
             continue;
@@ -192,25 +194,23 @@ fn events(old: &ClusterUpgradeBatchStatus, new: &ClusterUpgradeBatchStatus) -> V
         let note = format!("{name}: {}", row.message.as_deref().or(row.state.as_deref()).unwrap_or_default());
         out.push(event(reason, &row.name, &note, warning));
     }
-    if new.waiting_for.is_some() && new.waiting_for != old.waiting_for {
-        let waiting = new.waiting_for.clone().unwrap_or_default();
-        let reason = match waiting.as_str() {
-            "Held" | "NeedsResolution" | "StartInDoubt" | "EditQueued" => waiting.as_str(),
+    let message = new.message.unwrap_or_default();
+    if let Some(waiting) = new.waiting_for
+        && new.waiting_for != old.waiting_for
+    {
+        let reason = match waiting {
+            "Held" | "NeedsResolution" | "StartInDoubt" | "EditQueued" => waiting,
             _ => "Waiting",
         };
         let warning = matches!(reason, "NeedsResolution" | "StartInDoubt");
-        out.push(event(reason, &waiting, new.message.as_deref().unwrap_or_default(), warning));
+        out.push(event(reason, waiting, message, warning));
     }
-    out.extend(released(old.waiting_for.as_deref(), new.waiting_for.as_deref()));
-    if new.state != old.state && matches!(new.state.as_deref(), Some("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) {
-        let state = new.state.clone().unwrap_or_default();
+    out.extend(released(old.waiting_for, new.waiting_for));
+    if let Some(state @ ("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) = new.state
+        && new.state != old.state
+    {
         let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
-        out.push(event(
-            reason,
-            &state,
-            new.message.as_deref().unwrap_or_default(),
-            state != "SUCCESS",
-        ));
+        out.push(event(reason, state, message, state != "SUCCESS"));
     }
     out
 }

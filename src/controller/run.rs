@@ -21,6 +21,7 @@ use super::connection::Probes;
 use super::context::Context;
 use super::context::Scope;
 use super::context::Starting;
+use super::kinds;
 use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
@@ -210,13 +211,13 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     let mut writers = Vec::new();
     let mut scopes = Vec::new();
     for namespace in watched(&options.watch) {
-        let ((connections, connections_to), (batches, batches_to)) = (reflector::store(), reflector::store());
-        writers.push((namespace.clone(), connections_to, batches_to));
+        let ((connections, connections_to), (upgrades, upgrades_to)) = (reflector::store(), kinds::caches());
+        writers.push((namespace.clone(), connections_to, upgrades_to));
         scopes.push(Scope {
             namespace,
             connections,
             connections_known: CancellationToken::new(),
-            batches,
+            upgrades,
         });
     }
     let context = Arc::new(Context {
@@ -265,11 +266,12 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     });
     let controllers = TaskTracker::new();
     let ended = CancellationToken::new();
-    for (namespace, connections, batches) in writers {
+    for (namespace, connections, upgrades) in writers {
         let run = streams::connections(Arc::clone(&context), namespace.clone(), connections, stopping.clone());
         controllers.spawn(guarded(run, ended.clone()));
-        let run = streams::batches(Arc::clone(&context), namespace, batches, stopping.clone());
-        controllers.spawn(guarded(run, ended.clone()));
+        for run in upgrades.run(&context, namespace.as_ref(), &stopping) {
+            controllers.spawn(guarded(run, ended.clone()));
+        }
     }
     let (swept, until) = (Arc::clone(&context), stopping.clone());
     let sweeping = async move {

@@ -13,6 +13,7 @@ use kube::Client;
 use kube::Resource;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
+use kube::core::object::HasStatus;
 use kube::runtime::Controller;
 use kube::runtime::PredicateConfig;
 use kube::runtime::WatchStreamExt;
@@ -25,15 +26,14 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::batch;
 use super::connection;
 use super::connection::CONNECTION;
 use super::connection::Gates;
 use super::context::Context;
-use super::gather::BATCH;
+use super::upgrade::Upgrade;
+use super::upgrades;
 use super::wakes::Kind;
 use super::wakes::Who;
-use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 
 /// Reconciles at once per kind. A pass takes milliseconds and holds no slot while a start is under way.
@@ -146,11 +146,12 @@ async fn ends(run: impl Future<Output = ()>, listed: CancellationToken, stopping
     }
 }
 
-/// Reconciles batches until `stopping`. Begins once the Connections are known: without them every batch would seem to lack its own.
-pub async fn batches(
+/// Reconciles the upgrades of one kind until `stopping`. Begins once the Connections are known: without them every upgrade would seem to lack
+/// its own.
+pub async fn upgrades<K: Upgrade>(
     context: Arc<Context>,
     namespace: Option<String>,
-    writer: Writer<DeserializeGuard<ClusterUpgradeBatch>>,
+    writer: Writer<DeserializeGuard<K>>,
     stopping: CancellationToken,
 ) {
     for scope in context.scopes.iter().filter(|s| s.namespace == namespace) {
@@ -161,40 +162,36 @@ pub async fn batches(
     let reader = writer.as_reader();
     let (told, known) = (Arc::clone(&context), CancellationToken::new());
     let listed = known.clone();
-    let events = watch(api::<ClusterUpgradeBatch>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<K>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
         Ok(Event::Delete(gone)) => {
-            let who = Who::batch(&gone.namespace().unwrap_or_default(), &gone.name_any());
+            let who = Who::new(K::KIND, &gone.namespace().unwrap_or_default(), &gone.name_any());
             told.ledgers.forget(&who);
-            batch::stand(&told, &who, None);
+            upgrades::stand(&told, &who, None);
         }
         Ok(Event::InitDone) => known.cancel(),
         Ok(_) => {}
-        Err(error) => tracing::warn!(kind = BATCH, %error, "the watch broke; it starts again"),
+        Err(error) => tracing::warn!(kind = K::KIND.word(), %error, "the watch broke; it starts again"),
     });
-    let predicate = |b: &DeserializeGuard<ClusterUpgradeBatch>| {
-        let observed =
-            b.0.as_ref()
-                .ok()
-                .and_then(|b| b.status.as_ref())
-                .and_then(|s| s.observed_generation);
-        Some(stirs(b, observed))
+    let predicate = |object: &DeserializeGuard<K>| {
+        let status = object.0.as_ref().ok().and_then(HasStatus::status);
+        Some(stirs(object, status.and_then(|s| K::told(s).observed_generation)))
     };
     let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
     let wakes = context
         .wakes
-        .listen(Kind::Batch, namespace)
+        .listen(K::KIND, namespace)
         .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
-    let reconcile = async |object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>| {
+    let reconcile = async |object: Arc<DeserializeGuard<K>>, context: Arc<Context>| {
         let began = context.clock.mono();
-        let outcome = batch::reconcile(object, Arc::clone(&context)).await;
-        context.metrics.reconciled(BATCH, context.clock.mono().since(began));
+        let outcome = upgrades::reconcile(object, Arc::clone(&context)).await;
+        context.metrics.reconciled(K::KIND.word(), context.clock.mono().since(began));
         outcome
     };
     let run = Controller::for_stream(changed, reader)
         .with_config(config())
         .reconcile_on(wakes)
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
-        .run(reconcile, failed_batch, context)
+        .run(reconcile, failed_upgrade, context)
         .for_each(|_| futures::future::ready(()));
     ends(run, listed, stopping).await;
 }
@@ -205,11 +202,11 @@ fn failed_connection(object: Arc<DeserializeGuard<Connection>>, error: &connecti
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "kube's error policy hands out owned values")]
-fn failed_batch(object: Arc<DeserializeGuard<ClusterUpgradeBatch>>, error: &batch::Error, context: Arc<Context>) -> Action {
+fn failed_upgrade<K: Upgrade>(object: Arc<DeserializeGuard<K>>, error: &upgrades::Error, context: Arc<Context>) -> Action {
     if error.behind() {
         return Action::requeue(BEHIND);
     }
-    failed(BATCH, object.as_ref(), error, error.label(), &context)
+    failed(K::KIND.word(), object.as_ref(), error, error.label(), &context)
 }
 
 fn failed<K: Resource>(kind: &'static str, object: &K, error: &dyn std::error::Error, label: &'static str, context: &Context) -> Action {

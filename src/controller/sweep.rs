@@ -11,7 +11,8 @@ use kube::ResourceExt;
 
 use super::clients::Client;
 use super::context::Context;
-use super::gather::CLUSTER_TIMEOUT;
+use super::kinds;
+use super::ledgers::OpenReceipt;
 use crate::upgrade::conclude::Conclusion;
 use crate::upgrade::conclude::Evidence;
 use crate::upgrade::conclude::conclude;
@@ -19,7 +20,6 @@ use crate::upgrade::decision::Fact;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::receipt::Standing;
 use crate::upgrade::target::TargetKey;
-use crate::upgrade::target::VendorType;
 
 /// Sweeps for ever.
 pub async fn run(context: Arc<Context>) {
@@ -59,7 +59,7 @@ impl Drop for Turn {
 
 /// What is remembered of resources goes with them, in case nobody was told: a watch that began anew does not name those that went.
 fn forget_the_gone(context: &Context) {
-    context.line.keep_only(|who| context.batch(&who.namespace, &who.name).is_some());
+    context.line.keep_only(|who| context.has(who));
     let uids = context.uids();
     context.starting.keep_only(|uid| uids.contains(uid));
 }
@@ -69,11 +69,16 @@ fn count(context: &Context) {
     let now = context.clock.mono();
     let open = context.ledgers.open();
     let doubted = |r: &Receipt| r.standing() == Standing::Unreadable || context.ledgers.seen(r, now, &context.timing).doubt.is_some();
-    let unresolved = open.iter().filter(|o| o.receipt.adopted.is_none() && doubted(&o.receipt)).count();
+    let unresolved = |r: &Receipt| r.adopted.is_none() && doubted(r);
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    context
-        .metrics
-        .set_receipts(VendorType::VCenter.slug(), number(open.len()), number(unresolved));
+    for vendor in kinds::VENDORS {
+        let of_vendor = |o: &&OpenReceipt| o.receipt.target.split('|').next() == Some(vendor.slug());
+        let all = open.iter().filter(of_vendor);
+        let (open, unresolved) = all.fold((0, 0), |(open, in_doubt), o| {
+            (open + 1, in_doubt + usize::from(unresolved(&o.receipt)))
+        });
+        context.metrics.set_receipts(vendor.slug(), number(open), number(unresolved));
+    }
 }
 
 /// Each orphan is followed in a task of its own: one whose endpoint does not answer keeps no other waiting.
@@ -119,7 +124,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         sights: &held.sights,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
         abandoned_by_us: context.abandoned(receipt),
-        timeout: CLUSTER_TIMEOUT,
+        timeout: kinds::timeout(key.vendor),
         wall: context.clock.wall(),
         mono: context.clock.mono(),
         timing: &context.timing,
@@ -135,10 +140,10 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     }
 }
 
-/// The Connection that the receipt names, or another there with the same endpoint.
+/// The Connection that the receipt names, or another there of the same type and with the same endpoint.
 fn client(context: &Context, receipt: &Receipt, key: &TargetKey) -> Option<Arc<Client>> {
     let all = context.connections_in(&receipt.run.namespace);
-    let leads_there = |c: &Arc<Client>| c.authority == key.authority;
+    let leads_there = |c: &Arc<Client>| c.leads_to(key);
     let named = all.iter().filter(|c| c.name_any() == receipt.connection);
     named.chain(all.iter()).filter_map(|c| context.clients.of(c).ok()).find(leads_there)
 }

@@ -10,10 +10,16 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::status;
+use crate::api::ApplianceUpdate;
+use crate::api::ClusterUpgradeBatch;
+use crate::api::appliance_update::ApplianceUpdateStatus;
 use crate::api::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
+use crate::controller::upgrade::Upgrade;
 use crate::upgrade::facts::Facts;
+use crate::upgrade::facts::Options;
 use crate::upgrade::facts::TargetFacts;
 use crate::upgrade::facts::Usable;
+use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::EndKind;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
@@ -21,15 +27,38 @@ use crate::upgrade::schedule::Freeze;
 use crate::upgrade::schedule::Written;
 use crate::upgrade::schedule::WrittenWindow;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::target::TargetKey;
 use crate::upgrade::testing::*;
 
 const C8: &str = "domain-c8";
 const GENERATION: i64 = 3;
 
 /// The object as the API server would show it.
-fn object(facts: &Facts) -> Value {
-    let status = status(GENERATION, &ClusterUpgradeBatchStatus::default(), &facts.decide(), facts.wall);
+fn object<K: Upgrade>(facts: &Facts) -> Value {
+    let status = status::<K>(GENERATION, &K::Status::default(), &facts.decide(), facts.wall);
     json!({"metadata": {"generation": GENERATION}, "status": status})
+}
+
+/// The same story, told of a recovery appliance behind Connection `vc1`.
+fn of_an_appliance(mut facts: Facts) -> Facts {
+    for target in &mut facts.targets {
+        let key = TargetKey::appliance(target.key.authority.clone());
+        let mut receipts = target.ledger.as_ref().unwrap().receipts().to_vec();
+        for receipt in &mut receipts {
+            (receipt.name, receipt.target) = (key.receipt_name(receipt.seq), key.canonical());
+            receipt.options = receipt
+                .options
+                .take()
+                .filter(|o| *o != OPTIONS)
+                .or_else(|| Some(Options::Appliance.canonical()));
+        }
+        target.ledger = Ledger::read(&key, receipts);
+        target.key = key;
+        if let Some(wish) = &mut target.wish {
+            wish.options = Options::Appliance;
+        }
+    }
+    facts
 }
 
 fn conditions(object: &Value) -> &[Value] {
@@ -305,17 +334,61 @@ fn over() -> Vec<(&'static str, Facts, &'static str)> {
 #[test]
 fn each_row_of_the_table_has_its_conditions_and_its_verdicts() {
     for (situation, facts, expected) in [waiting(), running(), over()].concat() {
-        assert_eq!(line(&object(&facts)), expected, "{situation}");
+        assert_eq!(line(&object::<ClusterUpgradeBatch>(&facts)), expected, "{situation}");
     }
     let unseen = json!({"metadata": {"generation": 1}, "status": {"observedGeneration": -1}});
     assert_eq!(line(&unseen), "- --- - InProgress Progressing", "not seen yet");
-    let mut edited = object(&now(TargetFacts::over(C8, EndKind::Succeeded, 50)));
+    let mut edited = object::<ClusterUpgradeBatch>(&now(TargetFacts::over(C8, EndKind::Succeeded, 50)));
     edited["metadata"]["generation"] = json!(GENERATION + 1);
     assert_eq!(
         (kstatus(&edited), argo(&edited)),
         ("InProgress", "Progressing"),
         "a success of an older generation"
     );
+}
+
+/// One target is told of as what it is: no count of failures, no name before every word.
+#[test]
+fn an_appliance_has_the_same_rows_and_its_failures_are_its_own() {
+    for (situation, facts, expected) in [waiting(), running(), over()].concat() {
+        // Canaries, limits of a batch and clusters' names are nothing to a kind with one target.
+        if facts.targets.len() > 1 || situation == "misnamed" {
+            continue;
+        }
+        let expected = if situation == "failed" {
+            "FAILED F-T VendorFailed Failed Degraded"
+        } else {
+            expected
+        };
+        let facts = of_an_appliance(facts);
+        let object = object::<ApplianceUpdate>(&facts);
+        assert_eq!(line(&object), expected, "{situation}");
+        let status = &object["status"];
+        assert_eq!(
+            (&status["target"], &status["targets"][0]["name"]),
+            (&json!("vc1"), &json!("vc1")),
+            "{situation}"
+        );
+        assert_eq!(status["currentVersion"], status["targets"][0]["currentVersion"], "{situation}");
+        let said = format!("{} {}", status["message"], status["blockers"]);
+        assert!(
+            !said.contains("appliance:") && !said.contains("vc1:") && !said.contains("done;"),
+            "{situation}: {said}"
+        );
+    }
+}
+
+#[test]
+fn two_rows_of_one_name_are_told_apart() {
+    let facts = of_an_appliance(now(TargetFacts::running(C8, 90)));
+    let mut elsewhere = of_an_appliance(now(TargetFacts::running(C8, 90))).targets.remove(0);
+    elsewhere.wish = None;
+    let facts = facts.with(|f| f.targets.push(elsewhere));
+    let status = status::<ApplianceUpdate>(GENERATION, &ApplianceUpdateStatus::default(), &facts.decide(), facts.wall);
+    let names: Vec<&str> = status.targets.iter().map(|t| t.name.as_str()).collect();
+    let receipt = status.targets[1].receipt.as_deref().unwrap();
+    assert_eq!(names, ["vc1", &format!("vc1 ({receipt})")]);
+    assert_eq!(status.target.as_deref(), Some("vc1"));
 }
 
 #[test]
@@ -327,9 +400,13 @@ fn the_same_facts_a_moment_later_write_nothing() {
         facts
     };
     for (situation, facts, _) in [waiting(), running(), over()].concat() {
-        let first = status(GENERATION, &ClusterUpgradeBatchStatus::default(), &facts.decide(), facts.wall);
+        let first = status::<ClusterUpgradeBatch>(GENERATION, &ClusterUpgradeBatchStatus::default(), &facts.decide(), facts.wall);
         let next = later(&facts);
-        assert_eq!(status(GENERATION, &first, &next.decide(), next.wall), first, "{situation}");
+        assert_eq!(
+            status::<ClusterUpgradeBatch>(GENERATION, &first, &next.decide(), next.wall),
+            first,
+            "{situation}"
+        );
     }
 }
 

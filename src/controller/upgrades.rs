@@ -1,4 +1,4 @@
-//! The controller of ClusterUpgradeBatch: gather, decide, write what was concluded, begin at most one start, look, report.
+//! The controller of upgrades of every kind: gather, decide, write what was concluded, begin at most one start, look, report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,13 @@ use super::line::Place;
 use super::permit::Refused;
 use super::report;
 use super::sights;
+use super::upgrade::Upgrade;
 use super::wakes::Who;
-use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
 use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Fact;
+use crate::upgrade::decision::Look;
 use crate::upgrade::facts::Facts;
 use crate::upgrade::facts::TargetFacts;
 use crate::upgrade::receipt::Receipt;
@@ -63,8 +64,8 @@ impl Error {
 }
 
 /// One pass.
-pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, context: Arc<Context>) -> Result<Action, Error> {
-    let who = Who::batch(&guard.namespace().unwrap_or_default(), &guard.name_any());
+pub async fn reconcile<K: Upgrade>(guard: Arc<DeserializeGuard<K>>, context: Arc<Context>) -> Result<Action, Error> {
+    let who = Who::new(K::KIND, &guard.namespace().unwrap_or_default(), &guard.name_any());
     pass(&guard, &who, &context).await.inspect_err(|error| {
         if matches!(error, Error::Invalid(_) | Error::Gather(_)) {
             stand(&context, &who, None);
@@ -72,18 +73,18 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<ClusterUpgradeBatch>>, contex
     })
 }
 
-async fn pass(guard: &DeserializeGuard<ClusterUpgradeBatch>, who: &Who, context: &Arc<Context>) -> Result<Action, Error> {
-    let batch = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
+async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<Context>) -> Result<Action, Error> {
+    let object = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
     // gather (caches and memory)
-    let connection = gather::cached_connection(context, batch);
-    let starting = context.starting.of(&batch.uid().unwrap_or_default());
-    let facts = gather::gather(context, batch, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
+    let connection = context.connection(&who.namespace, object.connection());
+    let starting = context.starting.of(&object.uid().unwrap_or_default());
+    let facts = gather::gather(context, object, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
     let keys: Vec<TargetKey> = facts.targets.iter().map(|t| t.key.clone()).collect();
     context.ledgers.care(who, &keys);
     // decide (pure)
     let decision = decide(&facts);
     follow(context, &facts, &decision);
-    line_up(context, who, batch, &decision);
+    line_up(context, who, object, &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
     if !decision.writes.is_empty() {
         for (basis, fact) in concluded(&facts, &decision) {
@@ -92,22 +93,22 @@ async fn pass(guard: &DeserializeGuard<ClusterUpgradeBatch>, who: &Who, context:
         return Ok(Action::requeue(Duration::ZERO));
     }
     // act and look (tasks of their own, which wake us)
-    let client = connection.as_deref().and_then(|c| context.clients.of(c).ok());
-    begin(context, who, batch, &decision, client.as_ref());
+    let client = connection.as_deref().and_then(|c| context.clients.of_type(c, K::CONNECTION));
+    begin(context, who, object, &decision, client.as_ref());
     if let Some(client) = &client {
         look(client, who, &decision);
     }
     // report (client)
-    report::report(context, batch, &decision).await.map_err(Error::Status)?;
+    report::report(context, object, &decision).await.map_err(Error::Status)?;
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.
-fn line_up(context: &Context, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision) {
-    let through = Who::connection(&who.namespace, &batch.spec.connection_ref.name);
+fn line_up<K: Upgrade>(context: &Context, who: &Who, object: &K, decision: &Decision) {
+    let through = Who::connection(&who.namespace, object.connection());
     let place = decision.in_line.as_ref().map(|next| Place {
         connection: through,
-        created: gather::created(batch),
+        created: gather::created(object),
         from: next.from,
         object: next.object.clone(),
     });
@@ -146,14 +147,14 @@ fn follow(context: &Context, facts: &Facts, decision: &Decision) {
     }
 }
 
-fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decision: &Decision, client: Option<&Arc<Client>>) {
+fn begin<K: Upgrade>(context: &Arc<Context>, who: &Who, object: &K, decision: &Decision, client: Option<&Arc<Client>>) {
     let Some(effect) = decision.effect.as_ref().filter(|e| client.is_some() || !e.needs_vendor()) else {
         return;
     };
-    let Some(preparing) = context.starting.begin(&batch.uid().unwrap_or_default(), &effect.key) else {
+    let Some(preparing) = context.starting.begin(&object.uid().unwrap_or_default(), &effect.key) else {
         return;
     };
-    act::begin(
+    act::begin::<K>(
         context,
         act::Begun {
             who: who.clone(),
@@ -165,21 +166,18 @@ fn begin(context: &Arc<Context>, who: &Who, batch: &ClusterUpgradeBatch, decisio
 }
 
 fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
-    let listed: Vec<TargetKey> = decision.looks.iter().filter(|l| !l.detailed).map(|l| l.key.clone()).collect();
+    let (detailed, listed): (Vec<&Look>, Vec<&Look>) = decision.looks.iter().partition(|l| l.detailed);
+    let listed: Vec<TargetKey> = listed.into_iter().map(|l| l.key.clone()).collect();
     sights::list(client, &listed, who);
-    for look in decision.looks.iter().filter(|l| l.detailed) {
+    for look in detailed {
         sights::observe(client, &look.key, who);
     }
 }
 
-/// Batches that use a Connection: they decide again when it changes in a way that matters to them.
+/// Upgrades that go through a Connection: they decide again when it changes in a way that matters to them.
 pub fn wake_users(context: &Context, connection: &Connection) {
     let namespace = connection.namespace().unwrap_or_default();
-    for batch in context
-        .batches_in(&namespace)
-        .iter()
-        .filter(|b| b.spec.connection_ref.name == connection.name_any())
-    {
-        context.wakes.wake(&Who::batch(&namespace, &batch.name_any()));
+    for who in context.users_of(&namespace, &connection.name_any()) {
+        context.wakes.wake(&who);
     }
 }

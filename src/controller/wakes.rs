@@ -13,7 +13,20 @@ pub enum Kind {
     /// Connection.
     Connection,
     /// ClusterUpgradeBatch.
-    Batch,
+    ClusterUpgradeBatch,
+    /// ApplianceUpdate.
+    ApplianceUpdate,
+}
+
+impl Kind {
+    /// As in manifests, receipts, metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Connection => "Connection",
+            Kind::ClusterUpgradeBatch => "ClusterUpgradeBatch",
+            Kind::ApplianceUpdate => "ApplianceUpdate",
+        }
+    }
 }
 
 /// A resource that can be woken.
@@ -28,22 +41,18 @@ pub struct Who {
 }
 
 impl Who {
-    /// A Connection.
-    pub fn connection(namespace: &str, name: &str) -> Who {
+    /// A resource of a kind.
+    pub fn new(kind: Kind, namespace: &str, name: &str) -> Who {
         Who {
-            kind: Kind::Connection,
+            kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         }
     }
 
-    /// A ClusterUpgradeBatch.
-    pub fn batch(namespace: &str, name: &str) -> Who {
-        Who {
-            kind: Kind::Batch,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
+    /// A Connection.
+    pub fn connection(namespace: &str, name: &str) -> Who {
+        Who::new(Kind::Connection, namespace, name)
     }
 }
 

@@ -19,5 +19,6 @@ mod strange;
 mod support;
 mod targets;
 mod tenants;
+mod types;
 mod when;
 mod wiped;

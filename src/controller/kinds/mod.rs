@@ -1,0 +1,161 @@
+//! The kinds of upgrades: one file for what is particular about each, and here the places that must know all of them.
+//!
+//! A further kind is a file here, a variant of [`Kind`](super::wakes::Kind), and a line in each item below.
+
+mod appliance_update;
+mod cluster_upgrade_batch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::streams;
+use super::upgrade::Upgrade;
+use super::wakes::Kind;
+use super::wakes::Who;
+use crate::api::ApplianceUpdate;
+use crate::api::ClusterUpgradeBatch;
+use crate::upgrade::target::VendorType;
+
+/// The vendors that some kind goes to.
+pub const VENDORS: [VendorType; 2] = [VendorType::VCenter, VendorType::RecoveryAppliance];
+
+/// How long a run on a target of this vendor may take, where no resource says.
+pub fn timeout(vendor: VendorType) -> Duration {
+    match vendor {
+        VendorType::VCenter => ClusterUpgradeBatch::TIMEOUT,
+        VendorType::RecoveryAppliance => ApplianceUpdate::TIMEOUT,
+        // No kind goes there yet; a receipt of a newer version may. Longer than any of ours: nothing is judged too early.
+        VendorType::Hmc | VendorType::ArubaCentral => Duration::from_hours(192),
+    }
+}
+
+/// The objects of one kind in one scope, as cached.
+pub type Cache<K> = Store<DeserializeGuard<K>>;
+
+/// The caches of all kinds in one scope.
+pub struct Caches {
+    cluster_upgrade_batches: Cache<ClusterUpgradeBatch>,
+    appliance_updates: Cache<ApplianceUpdate>,
+}
+
+/// What fills them.
+pub struct Writers {
+    cluster_upgrade_batches: Writer<DeserializeGuard<ClusterUpgradeBatch>>,
+    appliance_updates: Writer<DeserializeGuard<ApplianceUpdate>>,
+}
+
+/// Empty caches.
+pub fn caches() -> (Caches, Writers) {
+    let (cluster_upgrade_batches, batches_to) = reflector::store();
+    let (appliance_updates, appliances_to) = reflector::store();
+    let caches = Caches {
+        cluster_upgrade_batches,
+        appliance_updates,
+    };
+    let writers = Writers {
+        cluster_upgrade_batches: batches_to,
+        appliance_updates: appliances_to,
+    };
+    (caches, writers)
+}
+
+impl Caches {
+    /// Each of them.
+    pub fn each(&self) -> [&dyn Cached; 2] {
+        [&self.cluster_upgrade_batches, &self.appliance_updates]
+    }
+}
+
+impl Writers {
+    /// The controllers of all kinds in this scope; each fills its cache, and runs until `stopping`.
+    pub fn run(self, context: &Arc<Context>, namespace: Option<&String>, stopping: &CancellationToken) -> [BoxFuture<'static, ()>; 2] {
+        [
+            controller(context, namespace, self.cluster_upgrade_batches, stopping),
+            controller(context, namespace, self.appliance_updates, stopping),
+        ]
+    }
+}
+
+fn controller<K: Upgrade>(
+    context: &Arc<Context>,
+    namespace: Option<&String>,
+    writer: Writer<DeserializeGuard<K>>,
+    stopping: &CancellationToken,
+) -> BoxFuture<'static, ()> {
+    streams::upgrades(Arc::clone(context), namespace.cloned(), writer, stopping.clone()).boxed()
+}
+
+/// What is asked of the cache of any kind.
+pub trait Cached: Send + Sync {
+    /// The kind.
+    fn kind(&self) -> Kind;
+
+    /// There is an object of this name that can be read.
+    fn has(&self, namespace: &str, name: &str) -> bool;
+
+    /// Uids of all objects, readable or not.
+    fn uids(&self) -> Vec<String>;
+
+    /// Who goes through a Connection.
+    fn users_of(&self, namespace: &str, connection: &str) -> Vec<Who>;
+}
+
+impl<K: Upgrade> Cached for Cache<K> {
+    fn kind(&self) -> Kind {
+        K::KIND
+    }
+
+    fn has(&self, namespace: &str, name: &str) -> bool {
+        self.get(&ObjectRef::new(name).within(namespace))
+            .is_some_and(|object| object.0.is_ok())
+    }
+
+    fn uids(&self) -> Vec<String> {
+        self.state().into_iter().filter_map(|object| object.meta().uid.clone()).collect()
+    }
+
+    fn users_of(&self, namespace: &str, connection: &str) -> Vec<Who> {
+        let all = self.state();
+        let readable = all.iter().filter_map(|object| object.0.as_ref().ok());
+        let users = readable.filter(|o| o.meta().namespace.as_deref() == Some(namespace) && o.connection() == connection);
+        users.map(|o| Who::new(K::KIND, namespace, &o.name_any())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of<K: Upgrade>() -> (String, String, VendorType, Duration) {
+        let key = K::key(crate::upgrade::target::Authority::unknown(), "x");
+        assert_eq!(
+            key.vendor,
+            K::CONNECTION.vendor(),
+            "a kind's targets are where its Connection leads"
+        );
+        (K::kind(&()).into_owned(), K::KIND.word().to_owned(), key.vendor, K::TIMEOUT)
+    }
+
+    #[test]
+    fn kinds_are_called_as_their_resources_and_each_vendor_has_its_timeout() {
+        for (resource, word, vendor, default) in [kind_of::<ClusterUpgradeBatch>(), kind_of::<ApplianceUpdate>()] {
+            assert_eq!(resource, word);
+            assert!(VENDORS.contains(&vendor), "{word}");
+            assert_eq!(timeout(vendor), default, "{word}");
+        }
+        let (caches, _writers) = caches();
+        assert_eq!(caches.each().map(Cached::kind), [Kind::ClusterUpgradeBatch, Kind::ApplianceUpdate]);
+    }
+}
