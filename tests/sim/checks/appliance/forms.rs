@@ -157,5 +157,7 @@ pub fn error(of: &Value) {
     fields(of, &[], &["error_code", "message", "op_id"]);
     maybe(of, "error_code", text);
     maybe(of, "message", text);
-    maybe(of, "op_id", |of| assert!(uuid::Uuid::parse_str(of.as_str().unwrap()).is_ok(), "{of}"));
+    maybe(of, "op_id", |of| {
+        assert!(uuid::Uuid::parse_str(of.as_str().unwrap()).is_ok(), "{of}")
+    });
 }
