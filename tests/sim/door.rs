@@ -73,10 +73,10 @@ impl Door {
         }
     }
 
-    /// Returns once the listener has followed the machine to this.
-    pub(super) async fn follows(&self, power: Power) {
-        // Cannot fail: the sender is in this door.
-        let _ = self.followed.subscribe().wait_for(|followed| *followed == power).await;
+    /// Returns once the listener has followed the machine to where it is.
+    pub(super) async fn follows(&self, power: impl Fn() -> Power) {
+        // Cannot fail: the sender is in this door. The machine is asked anew each time, for it may have gone further.
+        let _ = self.followed.subscribe().wait_for(|followed| *followed == power()).await;
     }
 
     /// Ends the open connections that were made before the machine last went down.
@@ -94,7 +94,8 @@ impl Door {
 
     fn admit(&self, power: Power) -> Arc<Cut> {
         let cut = Arc::new(Cut {
-            restarts: power.restarts,
+            // One to a machine that is down reaches no machine, and ends when it comes up.
+            restarts: if power.down.is_some() { u64::MAX } else { power.restarts },
             connection: self.accepted.fetch_add(1, Ordering::SeqCst) + 1,
             left: AtomicUsize::new(usize::MAX),
             read: AtomicWaker::new(),
@@ -140,6 +141,15 @@ impl Cut {
         self.left.store(bytes, Ordering::SeqCst);
         self.read.wake();
         self.write.wake();
+    }
+
+    /// Returns once the connection has been ended, for whoever neither reads nor writes.
+    async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            self.read.register(cx.waker());
+            if self.dead() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     fn dead(&self) -> bool {
@@ -260,7 +270,7 @@ impl TlsListener {
                 }
                 Greeting::Close => drop(tcp),
                 Greeting::Silence => {
-                    std::future::pending::<()>().await;
+                    cut.ended().await;
                     drop(tcp);
                 }
             }
