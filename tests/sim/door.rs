@@ -17,7 +17,7 @@ use axum::serve::{IncomingStream, Listener};
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -227,6 +227,8 @@ type Shaken = (Severable, SocketAddr);
 pub struct TlsListener {
     /// None while the machine is down and refuses.
     tcp: Option<TcpListener>,
+    /// The port meanwhile.
+    held: Option<TcpSocket>,
     address: SocketAddr,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
@@ -240,6 +242,7 @@ impl TlsListener {
         let (done, ready) = mpsc::channel(64);
         Self {
             tcp: Some(tcp),
+            held: None,
             address,
             acceptor: TlsAcceptor::from(config),
             core,
@@ -278,21 +281,41 @@ impl TlsListener {
     }
 }
 
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Takes a port without listening on it: connections are refused, and nobody else can have it meanwhile.
+async fn hold(address: SocketAddr) -> TcpSocket {
+    loop {
+        let held = TcpSocket::new_v4().and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok(socket)
+        });
+        match held {
+            Ok(socket) => return socket,
+            // Somebody's outgoing connection was faster, and has it for the moment.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
 impl TlsListener {
     /// Makes the port and the open connections what they are on a machine in that state.
     async fn follow(&mut self, power: Power) {
         if *self.core.door.followed.borrow() != power {
             self.core.door.cut_older(power);
         }
-        if power.down == Some(Down::Refuse) {
-            self.tcp = None;
+        let refuses = power.down == Some(Down::Refuse);
+        if refuses && self.tcp.take().is_some() {
+            self.held = Some(hold(self.address).await);
         }
-        while self.tcp.is_none() && power.down != Some(Down::Refuse) {
-            match TcpListener::bind(self.address).await {
-                Ok(tcp) => self.tcp = Some(tcp),
-                // Somebody's outgoing connection has the port for the moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
+        while self.tcp.is_none() && !refuses {
+            let held = match self.held.take() {
+                Some(held) => held,
+                None => hold(self.address).await,
+            };
+            self.tcp = held.listen(BACKLOG).ok();
         }
         self.core.door.followed.send_replace(power);
     }

@@ -32,6 +32,9 @@ async fn connections_are_refused_closed_or_left_without_an_answer() {
             Down::Silence => assert!(error.is_timeout(), "{error:?}"),
             Down::Refuse | Down::Close => assert!(error.is_connect() && !error.is_timeout(), "{down:?}: {error:?}"),
         }
+        let refused = TcpStream::connect(bench.vr.address()).await;
+        let refused = refused.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused, down == Down::Refuse, "{down:?}");
         bench.advance(120).await;
         bench.log_in().await;
         assert_eq!(bench.get("/appliance").await.0, 200);
