@@ -17,7 +17,7 @@ use axum::serve::{IncomingStream, Listener};
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -73,10 +73,10 @@ impl Door {
         }
     }
 
-    /// Returns once the listener has followed the machine to this.
-    pub(super) async fn follows(&self, power: Power) {
-        // Cannot fail: the sender is in this door.
-        let _ = self.followed.subscribe().wait_for(|followed| *followed == power).await;
+    /// Returns once the listener has followed the machine to where it is.
+    pub(super) async fn follows(&self, power: impl Fn() -> Power) {
+        // Cannot fail: the sender is in this door. The machine is asked anew each time, for it may have gone further.
+        let _ = self.followed.subscribe().wait_for(|followed| *followed == power()).await;
     }
 
     /// Ends the open connections that were made before the machine last went down.
@@ -94,7 +94,8 @@ impl Door {
 
     fn admit(&self, power: Power) -> Arc<Cut> {
         let cut = Arc::new(Cut {
-            restarts: power.restarts,
+            // One to a machine that is down reaches no machine, and ends when it comes up.
+            restarts: if power.down.is_some() { u64::MAX } else { power.restarts },
             connection: self.accepted.fetch_add(1, Ordering::SeqCst) + 1,
             left: AtomicUsize::new(usize::MAX),
             read: AtomicWaker::new(),
@@ -140,6 +141,15 @@ impl Cut {
         self.left.store(bytes, Ordering::SeqCst);
         self.read.wake();
         self.write.wake();
+    }
+
+    /// Returns once the connection has been ended, for whoever neither reads nor writes.
+    async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            self.read.register(cx.waker());
+            if self.dead() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     fn dead(&self) -> bool {
@@ -217,6 +227,8 @@ type Shaken = (Severable, SocketAddr);
 pub struct TlsListener {
     /// None while the machine is down and refuses.
     tcp: Option<TcpListener>,
+    /// The port meanwhile.
+    held: Option<TcpSocket>,
     address: SocketAddr,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
@@ -230,6 +242,7 @@ impl TlsListener {
         let (done, ready) = mpsc::channel(64);
         Self {
             tcp: Some(tcp),
+            held: None,
             address,
             acceptor: TlsAcceptor::from(config),
             core,
@@ -260,11 +273,30 @@ impl TlsListener {
                 }
                 Greeting::Close => drop(tcp),
                 Greeting::Silence => {
-                    std::future::pending::<()>().await;
+                    cut.ended().await;
                     drop(tcp);
                 }
             }
         });
+    }
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Takes a port without listening on it: connections are refused, and nobody else can have it meanwhile.
+async fn hold(address: SocketAddr) -> TcpSocket {
+    loop {
+        let held = TcpSocket::new_v4().and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok(socket)
+        });
+        match held {
+            Ok(socket) => return socket,
+            // Somebody's outgoing connection was faster, and has it for the moment.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
     }
 }
 
@@ -274,15 +306,16 @@ impl TlsListener {
         if *self.core.door.followed.borrow() != power {
             self.core.door.cut_older(power);
         }
-        if power.down == Some(Down::Refuse) {
-            self.tcp = None;
+        let refuses = power.down == Some(Down::Refuse);
+        if refuses && self.tcp.take().is_some() {
+            self.held = Some(hold(self.address).await);
         }
-        while self.tcp.is_none() && power.down != Some(Down::Refuse) {
-            match TcpListener::bind(self.address).await {
-                Ok(tcp) => self.tcp = Some(tcp),
-                // Somebody's outgoing connection has the port for the moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
+        while self.tcp.is_none() && !refuses {
+            let held = match self.held.take() {
+                Some(held) => held,
+                None => hold(self.address).await,
+            };
+            self.tcp = held.listen(BACKLOG).ok();
         }
         self.core.door.followed.send_replace(power);
     }

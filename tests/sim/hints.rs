@@ -1,6 +1,6 @@
 //! What the example `sim` prints: where a simulator is, and calls to begin with.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::sim::Running;
 use super::sim::vendor::Vendor;
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new<V: Vendor>(vendor: &Running<V>, ca_out: &Option<PathBuf>, user: String, password: String) -> Self {
+    pub fn new<V: Vendor>(vendor: &Running<V>, ca_out: Option<&Path>, user: String, password: String) -> Self {
         let (ca, trust) = match ca_out {
             Some(path) => (format!("{}\n", path.display()), format!("--cacert {}", path.display())),
             None => (vendor.ca_pem().to_owned(), "-k".to_owned()),

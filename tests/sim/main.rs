@@ -97,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
             run(
                 &vcenter,
                 &args,
-                &hints::vcenter(&hints::Place::new(&vcenter, &args.ca_out, user, password)),
+                &hints::vcenter(&hints::Place::new(&vcenter, args.ca_out.as_deref(), user, password)),
             )
             .await
         }
@@ -109,7 +109,7 @@ async fn main() -> anyhow::Result<()> {
             run(
                 &appliance,
                 &args,
-                &hints::appliance(&hints::Place::new(&appliance, &args.ca_out, user, password)),
+                &hints::appliance(&hints::Place::new(&appliance, args.ca_out.as_deref(), user, password)),
             )
             .await
         }

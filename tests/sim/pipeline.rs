@@ -148,10 +148,13 @@ pub(super) async fn serve(
     }
     let processing = served.stop.clone().run_until_cancelled_owned(process(Arc::clone(core), request));
     match served.processing.spawn(processing).await {
-        Ok(Some(Verdict::Answer(Reply {
-            body: ReplyBody::Cut(word),
-            ..
-        }))) => {
+        Ok(Some(
+            Verdict::Cut(word)
+            | Verdict::Answer(Reply {
+                body: ReplyBody::Cut(word),
+                ..
+            }),
+        )) => {
             end.now(Outcome::Cut(word.to_owned()));
             cut.cut();
             Response::new(Body::empty())
@@ -164,11 +167,6 @@ pub(super) async fn serve(
             let (response, word) = truncated(&reply, part, || cut.cut_after(HEAD_BYTES));
             end.outcome = Some(Outcome::Cut(word.to_owned()));
             response
-        }
-        Ok(Some(Verdict::Cut(word))) => {
-            end.now(Outcome::Cut(word.to_owned()));
-            cut.cut();
-            Response::new(Body::empty())
         }
         Ok(None) | Err(_) => {
             end.now(Outcome::Cut("simulator stopped".to_owned()));

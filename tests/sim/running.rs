@@ -180,7 +180,7 @@ impl<V: Vendor> Running<V> {
     /// the clock over a restart and then count on the port; whoever polls need not wait. While stopped there is no port to wait for.
     pub async fn caught_up(&self) {
         if lock(&self.listener).is_some() {
-            self.core.door.follows(self.vendor.power()).await;
+            self.core.door.follows(|| self.vendor.power()).await;
         }
     }
 

@@ -29,14 +29,21 @@ pub struct Run {
     pub task: String,
 }
 
+/// How long the machine is down.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outage {
+    Until(Timestamp),
+    ForGood,
+}
+
 /// The machine's present and its fixed future.
 #[derive(Debug, Default, Serialize)]
 pub struct Life {
     pub run: Option<Run>,
     /// In the order of their times; those of the same time in the order of their making.
     schedule: Vec<(Timestamp, Event)>,
-    /// Down: until then, or for good.
-    outage: Option<Option<Timestamp>>,
+    outage: Option<Outage>,
     /// Up, but not all of it, until then.
     slow_until: Option<Timestamp>,
     pub restarts: u64,
@@ -108,7 +115,7 @@ impl Life {
 
     /// An outage that is over is over, though the clock be set back.
     pub fn settle(&mut self, now: Timestamp) {
-        if self.outage.flatten().is_some_and(|until| now >= until) {
+        if !self.is_down(now) {
             self.outage = None;
         }
     }
@@ -124,7 +131,7 @@ impl Life {
     /// The machine goes down.
     pub fn go_down(&mut self, until: Option<Timestamp>, slow_secs: u64) {
         self.restarts += 1;
-        self.outage = Some(until);
+        self.outage = Some(until.map_or(Outage::ForGood, Outage::Until));
         self.slow_until = until.map(|until| after(until, slow_secs));
     }
 
@@ -141,7 +148,11 @@ impl Life {
     }
 
     pub fn is_down(&self, now: Timestamp) -> bool {
-        self.outage.is_some_and(|until| until.is_none_or(|until| now < until))
+        match self.outage {
+            Some(Outage::Until(until)) => now < until,
+            Some(Outage::ForGood) => true,
+            None => false,
+        }
     }
 
     /// Up, but not all of it.
@@ -153,7 +164,10 @@ impl Life {
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let down = |(at, event): &(Timestamp, Event)| matches!(event, Event::Down { .. }).then_some(*at);
         let goes_down = self.schedule.iter().find_map(down);
-        let comes_up = self.outage.flatten().filter(|until| now < *until);
+        let comes_up = match self.outage {
+            Some(Outage::Until(until)) if now < until => Some(until),
+            _ => None,
+        };
         goes_down.into_iter().chain(comes_up).min()
     }
 }

@@ -7,7 +7,7 @@
 //! ```ignore
 //! let vr = Appliance::start(Config::default().clock(Clock::frozen())).await?;
 //! vr.faults().add(Rule::new(Action::Drop { when: When::After }).on(appliance::installs()).times(1));
-//! // ... let the operator install VERSION_NEW at vr.url() + BASE with vr.ca_pem() ...
+//! // ... let the operator install VERSION_NEW at vr.base_url() with vr.ca_pem() ...
 //! vr.clock().advance(Duration::from_secs(310)); // queued and running: now it restarts
 //! vr.caught_up().await; // its port is closed
 //! assert_eq!(vr.log().starts(TARGET).len(), 1);
@@ -204,6 +204,13 @@ impl Appliance {
             names: config.names,
         };
         Running::start(appliance, clock, log, &options).await
+    }
+}
+
+impl Running<Appliance> {
+    /// The URL that a client is given: with the path before all others.
+    pub fn base_url(&self) -> String {
+        format!("{}{}", self.url(), self.base)
     }
 }
 

@@ -197,7 +197,7 @@ impl Appliance {
 
     /// Restarts of its own accord, and with whatever is under way.
     pub fn power_cycle(&self) {
-        self.change(|inner, now| inner.restart(now));
+        self.change(Inner::restart);
     }
 
     /// Goes down for good, until [`Appliance::come_back`].

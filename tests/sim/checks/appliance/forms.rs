@@ -105,7 +105,9 @@ pub fn appliance(of: &Value) {
         "system_information",
     ];
     fields(of, &texts, &["_meta"]);
-    texts.iter().for_each(|field| text(&of[field]));
+    for field in texts {
+        text(&of[field]);
+    }
     maybe(of, "_meta", meta);
 }
 
@@ -158,6 +160,6 @@ pub fn error(of: &Value) {
     maybe(of, "error_code", text);
     maybe(of, "message", text);
     maybe(of, "op_id", |of| {
-        assert!(uuid::Uuid::parse_str(of.as_str().unwrap()).is_ok(), "{of}")
+        assert!(uuid::Uuid::parse_str(of.as_str().unwrap()).is_ok(), "{of}");
     });
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 use super::super::super::appliance::{Config, Ends, PASSWORD, Retention, Settings, SlowBoot, USER, VERSION_NEW, VERSION_OLD, task_lists};
 use super::super::super::vendor::Down;
@@ -30,10 +32,27 @@ async fn connections_are_refused_closed_or_left_without_an_answer() {
             Down::Silence => assert!(error.is_timeout(), "{error:?}"),
             Down::Refuse | Down::Close => assert!(error.is_connect() && !error.is_timeout(), "{down:?}: {error:?}"),
         }
+        let refused = TcpStream::connect(bench.vr.address()).await;
+        let refused = refused.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused, down == Down::Refuse, "{down:?}");
         bench.advance(120).await;
         bench.log_in().await;
         assert_eq!(bench.get("/appliance").await.0, 200);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_left_without_an_answer_ends_when_the_machine_is_back() {
+    let bench = Bench::new(Config::default().settings(|s| s.down = Down::Silence)).await;
+    bench.vr.power_cycle();
+    let before = bench.vr.door().accepted();
+    let mut connection = TcpStream::connect(bench.vr.address()).await.unwrap();
+    while bench.vr.door().accepted() == before {
+        tokio::task::yield_now().await;
+    }
+    bench.advance(120).await;
+    let said = connection.read(&mut [0; 8]).await;
+    assert!(matches!(said, Ok(0) | Err(_)), "{said:?}");
 }
 
 #[tokio::test]

@@ -49,6 +49,7 @@ async fn the_appliance_says_what_it_is() {
 async fn the_base_path_is_whatever_it_is_told_to_be() {
     let base = "/dr/v2".to_owned();
     let vr = Appliance::start(Config { base, ..Config::default() }).await.unwrap();
+    assert_eq!(vr.base_url(), format!("{}/dr/v2", vr.url()));
     let client = super::client(&vr);
     let login = |base: &str| {
         answer(
