@@ -168,7 +168,7 @@ fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
     let listed: Vec<TargetKey> = decision.looks.iter().filter(|l| !l.detailed).map(|l| l.key.clone()).collect();
     sights::list(client, &listed, who);
     for look in decision.looks.iter().filter(|l| l.detailed) {
-        sights::observe(client, &look.key, who);
+        sights::observe(client, &look.key, look.job.as_deref(), who);
     }
 }
 

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::error::VendorError;
+use super::http::Dated;
+use super::http::Http;
+use super::text::sanitize;
+use crate::upgrade::sight::Motion;
+use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
@@ -19,7 +24,7 @@ pub trait CallObserver: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Name of the product, for people.
-    pub product: &'static str,
+    pub product: String,
     /// Its version, where a documented call tells.
     pub version: Option<String>,
     /// For the Ready condition.
@@ -50,4 +55,55 @@ pub struct ListFailure {
     pub at: Timestamp,
     /// Why it did not come.
     pub error: VendorError,
+}
+
+/// When and of whom something was asked.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// When it was sent, on our monotonic clock.
+    pub mono: Mono,
+    /// The same moment on the wall clock.
+    pub at: Timestamp,
+    /// Who was asked.
+    pub authority: Authority,
+}
+
+impl Asked {
+    /// This moment, of this endpoint.
+    pub fn now(http: &Http) -> Asked {
+        Asked {
+            mono: http.clock().mono(),
+            at: http.clock().wall(),
+            authority: http.authority().clone(),
+        }
+    }
+
+    /// When this answer was asked for.
+    pub fn of(http: &Http, dated: &Dated) -> Asked {
+        Asked {
+            mono: dated.asked,
+            at: dated.at,
+            authority: http.authority().clone(),
+        }
+    }
+
+    /// A look that showed nothing.
+    pub fn not_seen(&self, why: &str, unknown_object: bool, detailed: bool) -> Sight {
+        Sight {
+            asked: self.mono,
+            at: self.at,
+            authority: self.authority.clone(),
+            complete: unknown_object,
+            motion: Motion::NotSeen {
+                why: sanitize(why),
+                unknown_object,
+            },
+            looks: None,
+            offered: Offered::Unasked,
+            jobs: Vec::new(),
+            identity: None,
+            says: None,
+            detailed,
+        }
+    }
 }

@@ -28,10 +28,6 @@ use serde_json::Value;
 
 use self::failures::failure;
 use self::failures::not_this_product;
-use self::session::HEADER;
-use self::session::Session;
-use self::session::Token;
-use self::sights::Asked;
 use self::wire::ApiError;
 use super::CallObserver;
 use super::ListFailure;
@@ -47,6 +43,9 @@ use super::http::HttpOptions;
 use super::http::Proof;
 use super::http::Reply;
 use super::http::Verb;
+use super::seam::Asked;
+use super::session::Session;
+use super::session::Token;
 use crate::clock::Clock;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
@@ -125,6 +124,7 @@ impl VCenter {
             ca_bundle_pem,
             per_second,
             fence,
+            start_timeout: timing.start_timeout_vcenter,
             timing: timing.clone(),
             clock,
             observer,
@@ -132,7 +132,7 @@ impl VCenter {
         Ok(VCenter {
             shared: Arc::new(Shared {
                 http,
-                session: Session::new(credentials),
+                session: Session::new(session::door(), credentials),
                 timing,
             }),
         })
@@ -155,7 +155,7 @@ impl VCenter {
             message = format!("{message}; versions: {named}{more}");
         }
         Ok(Probe {
-            product: PRODUCT,
+            product: PRODUCT.to_owned(),
             version: None,
             message,
         })
@@ -201,12 +201,7 @@ impl VCenter {
 
     /// One look at one cluster, with all its detail but its name.
     pub async fn observe(&self, target: &TargetKey) -> Sight {
-        let clock = self.shared.http.clock();
-        let before = Asked {
-            mono: clock.mono(),
-            at: clock.wall(),
-            authority: self.shared.http.authority().clone(),
-        };
+        let before = Asked::now(&self.shared.http);
         match self.look(target).await {
             Ok((sight, _)) => sight,
             Err(error) => before.not_seen(&error.message(), false, true),
@@ -262,11 +257,11 @@ impl VCenter {
     async fn get(&self, operation: &'static str, path: &[&str]) -> Result<(Dated, Arc<Token>), VendorError> {
         let Shared { http, session, .. } = &*self.shared;
         let mut token = session.token(http).await?;
-        let mut dated = http.read(&read_call(operation, path, &token)).await?;
+        let mut dated = http.read(&read_call(operation, path, session.proof(&token))).await?;
         if dated.reply.status == 401 {
             token.retire();
             token = session.token(http).await?;
-            dated = http.read(&read_call(operation, path, &token)).await?;
+            dated = http.read(&read_call(operation, path, session.proof(&token))).await?;
         }
         if dated.reply.status == 401 {
             session.discard(http, &token).await;
@@ -276,20 +271,17 @@ impl VCenter {
     }
 
     fn asked(&self, dated: &Dated) -> Asked {
-        Asked {
-            mono: dated.asked,
-            at: dated.at,
-            authority: self.shared.http.authority().clone(),
-        }
+        Asked::of(&self.shared.http, dated)
     }
 }
 
-fn read_call<'a>(operation: &'static str, path: &'a [&'a str], token: &'a Token) -> Call<'a> {
+fn read_call<'a>(operation: &'static str, path: &'a [&'a str], proof: Proof<'a>) -> Call<'a> {
     Call {
         operation,
         verb: Verb::Get,
         path,
-        proof: Proof::Session(HEADER, token.secret()),
+        query: &[],
+        proof,
         timeout: None,
     }
 }

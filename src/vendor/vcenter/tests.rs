@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session::HEADER;
 use super::session_tests::client;
 use super::session_tests::count;
 use super::session_tests::login_or;
