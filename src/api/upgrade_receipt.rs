@@ -190,11 +190,12 @@ pub enum Verdict {
     Failed,
 }
 
-/// What became known of the start. Written by Windlass only; answer, adopted and end are written once.
+/// What became known of the start. Written by Windlass only; answer, adopted, hint and end are written once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = ("!has(oldSelf.answer) || has(self.answer)", "an answer cannot be removed"),
     validation = ("!has(oldSelf.adopted) || has(self.adopted)", "adopted cannot be removed"),
+    validation = ("!has(oldSelf.hint) || has(self.hint)", "a hint cannot be removed"),
     validation = ("!has(oldSelf.end) || has(self.end)", "an end cannot be removed")
 )]
 #[serde(rename_all = "camelCase")]
@@ -208,6 +209,12 @@ pub struct UpgradeReceiptStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("self == oldSelf", "adopted cannot be changed"))]
     pub adopted: Option<ReceiptAdopted>,
+
+    /// Set when something was seen while the start was in doubt that may have been it. From then on an unchanged target does not prove that
+    /// it was never taken, and only other evidence or a person's word ends the doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("self == oldSelf", "a hint cannot be changed"))]
+    pub hint: Option<ReceiptHint>,
 
     /// What was seen while the start was in doubt, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -277,6 +284,20 @@ pub struct ReceiptAdopted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub job: Option<String>,
+}
+
+/// Something that may have been a start in doubt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptHint {
+    /// When it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+
+    /// What was seen.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub how: String,
 }
 
 /// What a start came to.

@@ -18,6 +18,7 @@ use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::Answered;
 use crate::upgrade::receipt::End;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::Hint;
 use crate::upgrade::receipt::Holder;
 use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::receipt::Note;
@@ -77,6 +78,10 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
             at: a.at.unwrap_or(Timestamp::UNIX_EPOCH),
             how: a.how.clone(),
             job: a.job.clone(),
+        }),
+        hint: status.hint.as_ref().map(|h| Hint {
+            at: h.at.unwrap_or(Timestamp::UNIX_EPOCH),
+            how: h.how.clone(),
         }),
         end,
         unknown_word: (!unknown.is_empty()).then(|| bounded(&unknown.join(", "))),
@@ -154,6 +159,7 @@ pub fn fact_json(fact: &Fact, at: Timestamp) -> Value {
             }
             json!({"adopted": adopted, "evidence": [line(how)]})
         }
+        Fact::Hint { how } => json!({"hint": {"at": at, "how": bounded(how)}, "evidence": [line(how)]}),
         Fact::End { kind, how } => json!({
             "evidence": [line(how)],
             "end": {"kind": kind.word(), "at": at, "how": bounded(how)},

@@ -127,6 +127,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     };
     let fact = match conclude(receipt, &evidence) {
         Conclusion::Adopt { how, job } => Fact::Adopted { how, job },
+        Conclusion::Hint { how } => Fact::Hint { how },
         Conclusion::End { kind, how } => Fact::End { kind, how },
         _ => return,
     };

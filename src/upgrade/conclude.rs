@@ -71,6 +71,11 @@ pub enum Conclusion {
         /// The vendor's job that it is, where evidence names one.
         job: Option<String>,
     },
+    /// Write `hint`: something was seen that may have been it.
+    Hint {
+        /// What was seen.
+        how: String,
+    },
     /// Write `end`.
     End {
         /// What it came to.

@@ -23,7 +23,6 @@ impl Case {
             abandoned: false,
         }
     }
-
     /// The answer was lost, known here since second 0.
     fn in_doubt() -> Case {
         Case::of(Receipt::no(1).lost(0)).seen(|s| s.doubt = Some(mono(0)))
@@ -90,6 +89,7 @@ impl Case {
     fn doubts(&self) -> Option<bool> {
         match self.conclude() {
             Conclusion::Doubt { stalled, .. } => Some(stalled),
+            Conclusion::Hint { .. } => Some(false),
             _ => None,
         }
     }
@@ -155,10 +155,7 @@ fn not_taken_is_never_concluded_from_less_than_the_proof() {
             "moving now, half seen",
             vec![first.clone(), second.clone(), Sight::moving(GRACE + 99, TO).partial()],
         ),
-        (
-            "moved to who knows what",
-            vec![Sight::moving(5, None), first.clone(), second.clone()],
-        ),
+        ("moved somewhere", vec![Sight::moving(5, None), first.clone(), second.clone()]),
         ("our version is asked for", vec![first.clone().desired(TO), second.clone()]),
     ];
     for (why, sights) in insufficient {
@@ -233,8 +230,18 @@ fn doubt_is_stalled_only_once_nothing_but_a_person_can_end_it() {
     assert_eq!(doubts(vec![], TIMEOUT), Some(true));
     let restarted = Case::in_doubt().seen(|s| (s.open, s.doubt) = (mono(TIMEOUT), Some(mono(TIMEOUT))));
     assert_eq!(restarted.now(TIMEOUT + 1).doubts(), Some(false), "we have only just begun to look");
-    let hinted = [Sight::moving(5, None), still_twice(FROM)[0].clone(), still_twice(FROM)[1].clone()];
-    assert_eq!(doubts(hinted.into(), 2 * GRACE), Some(true));
+    let hinted = [Sight::moving(5, None), Sight::still(GRACE, FROM), Sight::still(GRACE + 60, FROM)];
+    let first = Case::in_doubt().sights(hinted).now(2 * GRACE);
+    assert!(matches!(first.conclude(), Conclusion::Hint { .. }));
+}
+
+#[test]
+fn what_may_have_been_the_start_outlives_the_process_that_saw_it() {
+    let mut restarted = Case::in_doubt().sights(still_twice(FROM)).now(2 * GRACE);
+    assert_eq!(restarted.end(), Some(EndKind::NotTaken), "nothing was ever seen");
+    restarted.receipt = restarted.receipt.hinted(5);
+    assert_eq!(restarted.doubts(), Some(true), "only a person can tell now");
+    assert!(restarted.sights([Sight::moving(5, TO)]).adopts(), "or better evidence");
 }
 
 #[test]

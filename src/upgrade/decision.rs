@@ -130,7 +130,7 @@ pub struct LedgerWrite {
     pub fact: Fact,
 }
 
-/// The two facts that evidence leads to.
+/// The facts that evidence leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// It was taken.
@@ -139,6 +139,11 @@ pub enum Fact {
         how: String,
         /// The vendor's job that it is, where evidence names one.
         job: Option<String>,
+    },
+    /// Something was seen that may have been it. Written down, or the death of the one process that saw it would take it along.
+    Hint {
+        /// What was seen.
+        how: String,
     },
     /// It is over.
     End {

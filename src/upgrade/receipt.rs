@@ -183,6 +183,16 @@ pub struct Adopted {
     pub job: Option<String>,
 }
 
+/// Something that was seen while a start was in doubt and that may have been it: no proof that it was taken, but enough that silence
+/// afterwards no longer proves that it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// When it was written down.
+    pub at: Timestamp,
+    /// What was seen.
+    pub how: String,
+}
+
 /// What a receipt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndKind {
@@ -317,6 +327,8 @@ pub struct Receipt {
     pub answer: Option<Answered>,
     /// Evidence that it was taken though no answer says so.
     pub adopted: Option<Adopted>,
+    /// Something seen while it was in doubt that may have been it.
+    pub hint: Option<Hint>,
     /// What it came to.
     pub end: Option<End>,
     /// A word in it that this version does not know: treated as open, and nothing is guessed.

@@ -330,6 +330,14 @@ impl Bench<'_> {
                 Reason::StartInDoubt,
                 Some(format!("the start may or may not have been taken: {why}; seeking evidence")),
             ),
+            Conclusion::Hint { how } => {
+                writes.push(LedgerWrite {
+                    receipt: open.name.clone(),
+                    fact: Fact::Hint { how: how.clone() },
+                });
+                let message = format!("the start may or may not have been taken: {how}; seeking evidence");
+                (State::Unknown, Reason::StartInDoubt, Some(message))
+            }
             Conclusion::Adopt { how, job } => {
                 writes.push(LedgerWrite {
                     receipt: open.name.clone(),

@@ -89,6 +89,7 @@ impl Receipt {
             resolution: None,
             answer: None,
             adopted: None,
+            hint: None,
             end: None,
             unknown_word: None,
         }
@@ -183,6 +184,14 @@ impl Receipt {
             at: at(secs),
             how: "seen".to_owned(),
             job: None,
+        });
+        self
+    }
+
+    pub(crate) fn hinted(mut self, secs: u64) -> Receipt {
+        self.hint = Some(Hint {
+            at: at(secs),
+            how: "it was moving".to_owned(),
         });
         self
     }

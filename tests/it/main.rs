@@ -10,6 +10,7 @@ mod sim;
 
 mod crds;
 mod deploy;
+mod ground;
 mod plane_stories;
 mod proof;
 mod stories;

@@ -3,89 +3,58 @@
 //! Every story has an operator of its own that serves its namespace only, so stories run in parallel. What a story may trust is the
 //! simulator's own log of committed starts, never a status.
 
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::ops::DerefMut;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::Api;
-use kube::Client;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
-use tokio::sync::OnceCell;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::Connection;
-use windlass::api::UpgradeReceipt;
 
-use crate::deploy::deployed;
-use crate::plane::Child;
-use crate::plane::Plane;
+pub use crate::ground::Ground;
+pub use crate::ground::Operator;
+pub use crate::ground::PATIENCE;
+pub use crate::ground::Status;
+use crate::ground::patiently;
 use crate::sim::Running;
 use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VCenter;
 
-/// Longest wait for something that must happen. Far above what it takes, since two cores run a dozen stories at once.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// How often a waiting story looks at the API server.
-const POLL: Duration = Duration::from_millis(100);
-
-/// Durations of the operator under test, in milliseconds: as short as the order between them, and a busy machine, allow.
-pub fn timing() -> Value {
-    json!({
-        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "horizonSlack": 500, "grace": 11_000,
-        "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
-        "retryFirst": 300, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
-        "leaseDuration": 12_000, "leaseRenewDeadline": 10_000, "leaseRetry": 500, "clockSkew": 30_000,
-    })
-}
-
 /// One story's world.
 pub struct World {
-    /// The control plane that all stories share.
-    pub plane: &'static Plane,
-    /// Admin of the cluster.
-    pub client: Client,
-    /// This story's namespace.
-    pub namespace: String,
+    /// Its namespace, and how its operators run.
+    pub ground: Ground,
     /// This story's vCenter.
     pub vcenter: Arc<Running<VCenter>>,
-    /// Durations of its operators.
-    pub timing: Value,
-    /// More arguments of its operators.
-    pub args: Vec<String>,
 }
 
-/// An operator that runs.
-pub struct Operator {
-    child: Child,
-    /// Where its endpoints listen.
-    pub listen: String,
+impl Deref for World {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Ground {
+        &mut self.ground
+    }
 }
 
 impl World {
     /// A namespace and a vCenter; no operator runs yet.
     pub async fn new(story: &str, config: Config) -> anyhow::Result<World> {
-        let plane = deployed().await;
-        let client = plane.client().await?;
-        let namespace = plane.namespace(story).await?.name;
-        let world = World {
-            plane,
-            client,
-            namespace,
+        Ok(World {
+            ground: Ground::new(story).await?,
             vcenter: Arc::new(VCenter::start(config).await?),
-            timing: timing(),
-            args: vec!["--allow-cidr".to_owned(), "127.0.0.0/8".to_owned()],
-        };
-        world.grant_secrets().await?;
-        Ok(world)
+        })
     }
 
     /// The same, with a Connection `vc` and an operator.
@@ -94,48 +63,6 @@ impl World {
         world.connect("vc").await?;
         let operator = world.operator().await?;
         Ok((world, operator))
-    }
-
-    /// Starts an operator.
-    pub async fn operator(&self) -> anyhow::Result<Operator> {
-        self.operator_as(&format!("windlass-{}", self.namespace), None).await
-    }
-
-    /// Starts an operator with a lease of this name, which looks for the API server at `server` if that is given.
-    pub async fn operator_as(&self, lease: &str, server: Option<&str>) -> anyhow::Result<Operator> {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let token = service_account_token(self.plane).await?;
-        let kubeconfig = self.plane.scratch().join(format!("{}-{run}.kubeconfig", self.namespace));
-        self.plane.kubeconfig_for_token(&token, &kubeconfig)?;
-        if let Some(server) = server {
-            let direct = std::fs::read_to_string(&kubeconfig)?;
-            std::fs::write(&kubeconfig, direct.replace(self.plane.server_url(), server))?;
-        }
-        let listen = format!("127.0.0.1:{}", free_port()?);
-        let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", lease, "--listen", &listen];
-        args.extend(self.args.iter().map(String::as_str));
-        let (pod, timing, kubeconfig) = (format!("story-{run}"), self.timing.to_string(), kubeconfig.display().to_string());
-        let clock = self.clock_file().display().to_string();
-        let env = [
-            ("KUBECONFIG", kubeconfig.as_str()),
-            ("POD_NAME", &pod),
-            ("POD_NAMESPACE", "windlass-system"),
-            ("WINDLASS_LOG", "debug"),
-            ("WINDLASS_TEST_TIMING", &timing),
-            ("WINDLASS_TEST_CLOCK", &clock),
-        ];
-        let log = self.plane.scratch().join(format!("{}-{run}.log", self.namespace));
-        let child = self.plane.spawn(env!("CARGO_BIN_EXE_windlass").as_ref(), &args, &env, &log).await?;
-        Ok(Operator { child, listen })
-    }
-
-    /// Lets the operator read the Secrets of this namespace.
-    pub async fn grant_secrets(&self) -> anyhow::Result<()> {
-        let args = ["create", "rolebinding", "windlass-secrets", "-n", &self.namespace];
-        let more = ["--clusterrole=windlass-secret-access", "--serviceaccount=windlass-system:windlass"];
-        self.plane.kubectl(&[args.as_slice(), &more].concat()).await?.ok()?;
-        Ok(())
     }
 
     /// Applies a Secret and a Connection to this story's vCenter.
@@ -155,15 +82,6 @@ impl World {
         })
     }
 
-    /// Applies a Secret with credentials.
-    pub async fn secret(&self, name: &str, username: &str, password: &str) -> anyhow::Result<()> {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": self.namespace},
-            "stringData": {"username": username, "password": password},
-        });
-        self.apply(&secret).await
-    }
-
     /// Applies a batch through Connection `vc`. `spec` is merged over `{connectionRef}`.
     pub async fn batch(&self, name: &str, spec: Value) -> anyhow::Result<()> {
         let mut batch = json!({
@@ -177,22 +95,9 @@ impl World {
         self.apply(&batch).await
     }
 
-    /// Server-side apply, as a user's tool does.
-    pub async fn apply(&self, object: &Value) -> anyhow::Result<()> {
-        let out = self
-            .plane
-            .kubectl_stdin(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
-            .await?;
-        out.ok()?;
-        Ok(())
-    }
-
     /// Patches a batch's spec.
     pub async fn edit(&self, name: &str, spec: Value) -> anyhow::Result<()> {
-        self.batches()
-            .patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": spec})))
-            .await?;
-        Ok(())
+        self.edit_spec::<ClusterUpgradeBatch>(name, spec).await
     }
 
     /// Sets or, with `None`, removes the hold annotation of a batch.
@@ -204,39 +109,16 @@ impl World {
 
     /// Batches of this namespace.
     pub fn batches(&self) -> Api<ClusterUpgradeBatch> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    /// Connections of this namespace.
-    pub fn connections(&self) -> Api<Connection> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    /// Receipts of this namespace's runs, oldest first.
-    pub async fn receipts(&self) -> anyhow::Result<Vec<UpgradeReceipt>> {
-        let api: Api<UpgradeReceipt> = Api::all(self.client.clone());
-        let params = kube::api::ListParams::default().fields(&format!("spec.claim.run.namespace={}", self.namespace));
-        let mut receipts = api.list(&params).await?.items;
-        receipts.sort_by_key(|r| (r.spec.claim.target.clone(), r.spec.claim.sequence));
-        Ok(receipts)
+        self.api()
     }
 
     /// Waits until a batch's status is so, and returns it.
     pub async fn until(&self, name: &str, what: &str, so: impl Fn(&Status) -> bool) -> anyhow::Result<Status> {
-        let mut last = Value::Null;
-        let waited = self.wait(async |world: &World| {
-            let Some(batch) = world.batches().get_opt(name).await? else {
-                return Ok(None);
-            };
-            last = serde_json::to_value(&batch.status)?;
-            let status = Status {
-                generation: batch.metadata.generation.unwrap_or(0),
-                json: last.clone(),
-            };
-            Ok(Some(status).filter(|s| s.seen() && so(s)))
-        });
-        let waited = waited.await;
-        waited.with_context(|| self.report(&format!("batch {name} never came to: {what}; last: {last:#}")))
+        let came = self.until_of::<ClusterUpgradeBatch>(name, so).await;
+        came.map_err(|n| {
+            n.error
+                .context(self.report(&format!("batch {name} never came to: {what}; last: {:#}", n.last)))
+        })
     }
 
     /// Waits until the batch's state is so.
@@ -252,33 +134,17 @@ impl World {
 
     /// Waits until a Connection's Ready condition has this reason, and returns its message.
     pub async fn connected(&self, name: &str, reason: &str) -> anyhow::Result<String> {
-        let mut last = Value::Null;
-        let waited = self.wait(async |world: &World| {
-            let Some(connection) = world.connections().get_opt(name).await? else {
-                return Ok(None);
-            };
-            last = serde_json::to_value(&connection.status)?;
-            let status = Status {
-                generation: connection.metadata.generation.unwrap_or(0),
-                json: last.clone(),
-            };
-            Ok((status.seen() && status.reason() == reason).then(|| status.condition("Ready", "message")))
+        let came = self.until_of::<Connection>(name, |s| s.reason() == reason).await;
+        let came = came.map_err(|n| {
+            let what = format!("Connection {name} never came to {reason}; last: {:#}", n.last);
+            n.error.context(self.report(&what))
         });
-        waited
-            .await
-            .with_context(|| self.report(&format!("Connection {name} never came to {reason}; last: {last:#}")))
+        Ok(came?.condition("Ready", "message"))
     }
 
     /// Waits until `probe` gives something.
     pub async fn wait<T>(&self, mut probe: impl AsyncFnMut(&World) -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = probe(self).await? {
-                return Ok(found);
-            }
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "waited {PATIENCE:?}");
-            tokio::time::sleep(POLL).await;
-        }
+        patiently(async || probe(self).await).await
     }
 
     /// Lets the operator do whatever it would do: waits until it has looked at the vendor `times` more times.
@@ -296,195 +162,6 @@ impl World {
 
     /// What to look at when a story fails.
     pub fn report(&self, what: &str) -> String {
-        let requests: Vec<String> = self
-            .vcenter
-            .log()
-            .requests()
-            .iter()
-            .rev()
-            .take(12)
-            .rev()
-            .map(|e| format!("{e:?}"))
-            .collect();
-        let logs: Vec<PathBuf> = std::fs::read_dir(self.plane.scratch())
-            .map(|d| d.filter_map(|e| e.ok().map(|e| e.path())).collect())
-            .unwrap_or_default();
-        let ours = logs
-            .iter()
-            .filter(|p| p.extension().is_some_and(|e| e == "log") && p.to_string_lossy().contains(&self.namespace));
-        let tails: Vec<String> = ours
-            .filter_map(|p| std::fs::read_to_string(p).ok())
-            .map(|text| {
-                text.lines()
-                    .rev()
-                    .filter(|l| !l.contains("windlass::lease") && !l.contains("list_clusters"))
-                    .take(40)
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .rev()
-                    .collect::<Vec<_>>()
-                    .join("\n")
-            })
-            .collect();
-        format!(
-            "{what}\nlast requests:\n{}\noperator:\n{}",
-            requests.join("\n"),
-            tails.join("\n---\n")
-        )
+        self.told(what, self.vcenter.log())
     }
-
-    /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.
-    pub async fn readable(&self, operators: &[&Operator]) -> anyhow::Result<String> {
-        let kinds = "connections.windlass.dev,clusterupgradebatches.windlass.dev,events.events.k8s.io";
-        let mut all = self
-            .plane
-            .kubectl(&["get", kinds, "-n", &self.namespace, "-o", "json"])
-            .await?
-            .ok()?;
-        all.push_str(&serde_json::to_string(&self.receipts().await?)?);
-        for operator in operators {
-            all.push_str(&operator.log()?);
-            if !operator.child.has_ended() {
-                all.push_str(&operator.get("/metrics").await?.1);
-            }
-        }
-        Ok(all)
-    }
-}
-
-impl Operator {
-    /// SIGKILL; returns when it is gone.
-    pub async fn kill9(self) -> anyhow::Result<()> {
-        self.child.kill9().await?;
-        Ok(())
-    }
-
-    /// SIGTERM; returns its exit code when it is gone.
-    pub async fn terminate(self) -> anyhow::Result<Option<i32>> {
-        self.child.terminate()?;
-        Ok(self.child.wait().await?.code)
-    }
-
-    /// The process.
-    pub fn pid(&self) -> u32 {
-        self.child.pid()
-    }
-
-    /// Whether it has not ended.
-    pub fn runs(&self) -> bool {
-        !self.child.has_ended()
-    }
-
-    /// SIGTERM; returns at once.
-    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
-        self.child.terminate()
-    }
-
-    /// Its exit code once it is gone.
-    pub async fn gone(self) -> anyhow::Result<Option<i32>> {
-        Ok(self.child.wait().await?.code)
-    }
-
-    /// What its endpoint at this path answers: status and body.
-    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        let mut stream = tokio::net::TcpStream::connect(&self.listen).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.listen);
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let status = answer.split(' ').nth(1).context("a status line")?.parse()?;
-        let (_, body) = answer.split_once("\r\n\r\n").context("a body")?;
-        Ok((status, body.to_owned()))
-    }
-
-    /// Everything it logged so far.
-    pub fn log(&self) -> anyhow::Result<String> {
-        Ok(std::fs::read_to_string(self.child.log_path())?)
-    }
-}
-
-/// A status, as JSON: what a program reads, not what our types make of it.
-#[derive(Clone, Debug)]
-pub struct Status {
-    generation: i64,
-    /// The status.
-    pub json: Value,
-}
-
-impl Status {
-    /// It belongs to the newest generation.
-    fn seen(&self) -> bool {
-        self.json["observedGeneration"] == self.generation
-    }
-
-    /// `state`.
-    pub fn state(&self) -> &str {
-        self.json["state"].as_str().unwrap_or_default()
-    }
-
-    /// `message`.
-    pub fn message(&self) -> &str {
-        self.json["message"].as_str().unwrap_or_default()
-    }
-
-    /// `waitingFor`.
-    pub fn waiting_for(&self) -> &str {
-        self.json["waitingFor"].as_str().unwrap_or_default()
-    }
-
-    /// A field of a condition.
-    pub fn condition(&self, type_: &str, field: &str) -> String {
-        let conditions = self.json["conditions"].as_array().into_iter().flatten();
-        let found = conditions.filter(|c| c["type"] == type_).find_map(|c| c[field].as_str());
-        found.unwrap_or_default().to_owned()
-    }
-
-    /// Reason of Ready.
-    pub fn reason(&self) -> String {
-        self.condition("Ready", "reason")
-    }
-
-    /// A row.
-    pub fn row(&self, cluster: &str) -> &Value {
-        self.json["targets"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|r| r["name"] == cluster)
-            .unwrap_or(&Value::Null)
-    }
-
-    /// A row's state.
-    pub fn row_state(&self, cluster: &str) -> &str {
-        self.row(cluster)["state"].as_str().unwrap_or_default()
-    }
-
-    /// A row's message.
-    pub fn row_message(&self, cluster: &str) -> &str {
-        self.row(cluster)["message"].as_str().unwrap_or_default()
-    }
-
-    /// Reasons of the blockers.
-    pub fn blockers(&self) -> Vec<&str> {
-        self.json["blockers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|b| b["reason"].as_str())
-            .collect()
-    }
-}
-
-async fn service_account_token(plane: &Plane) -> anyhow::Result<String> {
-    static TOKEN: OnceCell<String> = OnceCell::const_new();
-    let create = || async {
-        let args = ["create", "token", "windlass", "-n", "windlass-system", "--duration=24h"];
-        anyhow::Ok(plane.kubectl(&args).await?.ok()?.trim().to_owned())
-    };
-    TOKEN.get_or_try_init(create).await.cloned()
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -1,6 +1,5 @@
 //! What people and their tools do to a [`World`]: edit, delete, replace, wipe, resolve, and a second tenant of the same vCenter.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,6 +14,7 @@ use serde_json::json;
 use windlass::api::UpgradeReceipt;
 
 use crate::sim::vcenter::Config;
+use crate::world::Ground;
 use crate::world::Operator;
 use crate::world::Status;
 use crate::world::World;
@@ -22,13 +22,16 @@ use crate::world::World;
 impl World {
     /// Another namespace, without a Connection and without an operator, on the same vCenter.
     pub async fn neighbour(&self, story: &str) -> anyhow::Result<World> {
-        let world = World {
+        let ground = Ground {
             plane: self.plane,
             client: self.client.clone(),
             namespace: self.plane.namespace(story).await?.name,
-            vcenter: Arc::clone(&self.vcenter),
             timing: self.timing.clone(),
             args: self.args.clone(),
+        };
+        let world = World {
+            ground,
+            vcenter: Arc::clone(&self.vcenter),
         };
         world.grant_secrets().await?;
         Ok(world)
@@ -147,27 +150,6 @@ impl World {
         world.connect("vc").await?;
         let operator = world.operator().await?;
         Ok((world, operator))
-    }
-
-    /// Milliseconds that the wall clock of this story's operators is off by are in here; without it, none.
-    pub fn clock_file(&self) -> PathBuf {
-        self.plane.scratch().join(format!("{}.clock", self.namespace))
-    }
-
-    /// Sets the wall clock of this story's operators off by so many milliseconds, also while they run. Not that of the API server.
-    pub fn set_clock(&self, off_by: i64) -> anyhow::Result<()> {
-        // A file that is half written would be another offset for a moment.
-        let whole = self.clock_file().with_extension("clock.new");
-        std::fs::write(&whole, off_by.to_string())?;
-        std::fs::rename(whole, self.clock_file())?;
-        Ok(())
-    }
-
-    /// Sets or, with `Null`, removes a field of a Connection's spec.
-    pub async fn edit_connection(&self, name: &str, spec: Value) -> anyhow::Result<()> {
-        let patch = Patch::Merge(json!({"spec": spec}));
-        self.connections().patch(name, &PatchParams::default(), &patch).await?;
-        Ok(())
     }
 
     /// Events about a batch, oldest first: reason, action and note.

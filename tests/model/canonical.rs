@@ -72,7 +72,7 @@ fn ledgers(world: &mut World) {
                 match fact {
                     Fact::End(EndKind::NotTaken | EndKind::Withdrawn, at) if now < *at + LONGEST_REST => {}
                     Fact::Answer(_, at) | Fact::Adopted(at) | Fact::End(_, at) => *at = 0,
-                    Fact::Resolved { .. } => {}
+                    Fact::Hint | Fact::Resolved { .. } => {}
                 }
             }
             let mut tasks = procs.iter().flat_map(|p| &p.tasks).map(|k| (k.target, k.seq));

@@ -58,6 +58,7 @@ impl Core {
             resolution: None,
             answer: None,
             adopted: None,
+            hint: None,
             end: None,
             unknown_word: None,
         };
@@ -75,6 +76,12 @@ impl Core {
                         at: self.wall(at),
                         how: how(),
                         job: None,
+                    });
+                }
+                Fact::Hint => {
+                    receipt.hint = Some(Hint {
+                        at: self.wall(0),
+                        how: how(),
                     });
                 }
                 Fact::End(kind, at) => {
@@ -105,7 +112,7 @@ impl Core {
             complete: true,
             motion: if glance.moving {
                 Motion::Moving {
-                    toward: version(glance.look.desired),
+                    toward: version(glance.look.desired).filter(|_| !self.mute),
                     progress: None,
                 }
             } else {
@@ -130,7 +137,7 @@ impl Core {
         Looks {
             version: VERSIONS[usize::from(look.version)].to_owned(),
             faulted: look.faulted,
-            desired: look.desired.map(|v| VERSIONS[usize::from(v)].to_owned()),
+            desired: look.desired.filter(|_| !self.mute).map(|v| VERSIONS[usize::from(v)].to_owned()),
             stamp: self.stamps.then(|| look.stamp.to_string()),
             jobs: None,
         }
@@ -186,6 +193,7 @@ pub fn answer(word: Word) -> Answer {
 pub fn fact(fact: &CoreFact, now: Tick) -> Fact {
     match fact {
         CoreFact::Adopted { .. } => Fact::Adopted(now),
+        CoreFact::Hint { .. } => Fact::Hint,
         CoreFact::End { kind, .. } => Fact::End(*kind, now),
     }
 }

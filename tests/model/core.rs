@@ -134,6 +134,7 @@ pub struct Core {
     scope: Scope,
     hours: [Plan; 2],
     pub stamps: bool,
+    pub mute: bool,
     pub start: Timestamp,
     pub here: Authority,
     pub elsewhere: Authority,
@@ -215,6 +216,7 @@ impl Core {
             timing,
             hours: [calendar.own, calendar.connection].map(|hours| Plan::new(hours, scope.freeze_from, start)),
             stamps: scope.stamps,
+            mute: scope.mute,
             scope: *scope,
             start,
             elsewhere: at("https://fake.example"),
@@ -312,6 +314,7 @@ impl Core {
             };
             let concluded = match conclude(open, &evidence) {
                 Conclusion::Adopt { how, job } => CoreFact::Adopted { how, job },
+                Conclusion::Hint { how } => CoreFact::Hint { how },
                 Conclusion::End { kind, how } => CoreFact::End { kind, how },
                 Conclusion::Doubt { stalled, .. } => {
                     out.stalled |= stalled;

@@ -90,6 +90,35 @@ fn an_answer_is_lost_and_another_leader_concludes() {
     ));
 }
 
+/// The vendor takes a start, does not show where it goes, and gives it up without a trace; whoever saw it move dies.
+#[test]
+fn who_saw_a_movement_without_a_goal_dies() {
+    let budget = Budget {
+        lose: 1,
+        abort: 1,
+        crash: 1,
+        ..NONE
+    };
+    let scope = Scope {
+        name: "a movement without a goal",
+        procs: 1,
+        ticks: 4,
+        receipts: 2,
+        mute: true,
+        budget,
+        ..QUIET
+    };
+    explore(at_scale(
+        scope,
+        Scope {
+            ticks: 5,
+            followers: 1,
+            procs: 2,
+            ..scope
+        },
+    ));
+}
+
 #[test]
 fn a_process_dies_at_any_step_and_starts_again() {
     let budget = Budget { crash: 1, ..NONE };

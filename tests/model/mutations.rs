@@ -187,6 +187,26 @@ fn with_an_adopted_run_ended_at_once() {
 }
 
 #[test]
+fn with_a_hint_that_is_not_written_down() {
+    let budget = Budget {
+        lose: 1,
+        abort: 1,
+        crash: 1,
+        ..NONE
+    };
+    falls(
+        Mutation::HintForgotten,
+        P6,
+        Scope {
+            mute: true,
+            ticks: 4,
+            budget,
+            ..ALONE
+        },
+    );
+}
+
+#[test]
 fn with_one_holder_for_all_attempts() {
     falls(
         Mutation::SharedHolder,

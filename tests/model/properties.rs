@@ -31,7 +31,8 @@ pub const P8: &str = "P8 UNKNOWN has a cause";
 
 /// The run was started as far as anybody could ever tell.
 fn counts(receipt: &Rcpt, truth: Truth) -> bool {
-    truth.taken && (!truth.undone || accepted_before_end(receipt))
+    let hinted = receipt.facts.contains(&Fact::Hint);
+    truth.taken && (!truth.undone || hinted || accepted_before_end(receipt))
 }
 
 /// An acceptance stands in the receipt, and no end was written before it.
@@ -76,6 +77,7 @@ fn write_once(_: &Protocol, world: &World) -> bool {
         [
             count(|f| matches!(f, Fact::Answer(..))),
             count(|f| matches!(f, Fact::Adopted(_))),
+            count(|f| matches!(f, Fact::Hint)),
             count(|f| matches!(f, Fact::End(..))),
         ]
     };

@@ -200,6 +200,9 @@ impl Protocol {
                 })
                 .collect();
         }
+        if self.without(Mutation::HintForgotten) {
+            cached.facts.retain(|f| !matches!(f, Fact::Hint));
+        }
         let adopted = cached.facts.iter().any(|f| matches!(f, Fact::Adopted(_)));
         if self.without(Mutation::EndAtOnce) && adopted {
             // As if the vendor had answered.

@@ -31,6 +31,8 @@ pub struct Scope {
     pub sights: usize,
     /// The vendor shows a stamp of the last upgrade (an optional field of vCenter's).
     pub stamps: bool,
+    /// The vendor does not show which version an upgrade goes to.
+    pub mute: bool,
     pub budget: Budget,
     pub without: Option<Mutation>,
     /// SUCCESS must be reached after a crash at each step.
@@ -124,6 +126,8 @@ pub enum Mutation {
     UnreservedLimit,
     /// Who once waited for a slot of the Connection keeps the place in line.
     KeepsPlace,
+    /// What may have been a start in doubt is remembered by whoever saw it, and not written down.
+    HintForgotten,
     /// NotStartedInTime is written as soon as it is too late, whatever stands in the ledger.
     LateAnyway,
 }
@@ -144,6 +148,7 @@ pub const QUIET: Scope = Scope {
     receipts: 3,
     sights: 2,
     stamps: false,
+    mute: false,
     budget: NONE,
     without: None,
     every_step: false,

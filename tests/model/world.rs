@@ -101,6 +101,7 @@ pub enum NoteWord {
 pub enum Fact {
     Answer(Word, Tick),
     Adopted(Tick),
+    Hint,
     End(EndKind, Tick),
     Resolved { started: bool },
 }

@@ -38,6 +38,14 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// `secs` later; at the end of the calendar time stops.
+pub fn after(at: Timestamp, secs: u64) -> Timestamp {
+    later(
+        at,
+        SignedDuration::try_from(Duration::from_secs(secs)).unwrap_or(SignedDuration::MAX),
+    )
+}
+
 fn simulated(real: Duration, speed: f64) -> SignedDuration {
     SignedDuration::try_from_secs_f64(real.as_secs_f64() * speed).unwrap_or(SignedDuration::ZERO)
 }

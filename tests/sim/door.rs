@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -17,15 +18,16 @@ use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::lock;
 use super::pipeline::Core;
+use super::vendor::{Down, Power};
 
-/// How new connections are met. For "connection refused", stop the listener instead.
+/// How new connections are met while the machine is up. For "connection refused", stop the listener instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Greeting {
@@ -38,12 +40,14 @@ pub enum Greeting {
     Silence,
 }
 
-/// What outlives one listener: the greeting, and the connections that a stop has to cut.
+/// What outlives one listener: the greeting, and the connections that a stop (or the machine's own restart) has to cut.
 #[derive(Default)]
 pub struct Door {
     greeting: Mutex<Greeting>,
     connections: Mutex<Vec<Weak<Cut>>>,
     accepted: AtomicU64,
+    /// What the listener last found the machine to be, and has made true.
+    followed: watch::Sender<Power>,
 }
 
 impl Door {
@@ -69,8 +73,28 @@ impl Door {
         }
     }
 
-    fn admit(&self) -> Arc<Cut> {
+    /// Returns once the listener has followed the machine to this.
+    pub(super) async fn follows(&self, power: Power) {
+        // Cannot fail: the sender is in this door.
+        let _ = self.followed.subscribe().wait_for(|followed| *followed == power).await;
+    }
+
+    /// Ends the open connections that were made before the machine last went down.
+    fn cut_older(&self, power: Power) {
+        let mut connections = lock(&self.connections);
+        connections.retain(|weak| {
+            let Some(cut) = weak.upgrade() else { return false };
+            let outlived = cut.restarts == power.restarts && power.down.is_none();
+            if !outlived {
+                cut.cut();
+            }
+            outlived
+        });
+    }
+
+    fn admit(&self, power: Power) -> Arc<Cut> {
         let cut = Arc::new(Cut {
+            restarts: power.restarts,
             connection: self.accepted.fetch_add(1, Ordering::SeqCst) + 1,
             left: AtomicUsize::new(usize::MAX),
             read: AtomicWaker::new(),
@@ -87,6 +111,8 @@ impl Door {
 #[derive(Debug)]
 pub struct Cut {
     connection: u64,
+    /// How often the machine had gone down when it was made.
+    restarts: u64,
     /// Bytes of plain text that may still be written. At 0 the connection is dead, for reads too.
     left: AtomicUsize,
     read: AtomicWaker,
@@ -97,6 +123,11 @@ impl Cut {
     /// The number of this connection, from 1.
     pub fn connection(&self) -> u64 {
         self.connection
+    }
+
+    /// Was it made to the machine as it is now?
+    pub(super) fn reaches(&self, power: Power) -> bool {
+        power.down.is_none() && self.restarts == power.restarts
     }
 
     /// Ends the connection now.
@@ -184,7 +215,9 @@ type Shaken = (Severable, SocketAddr);
 
 /// Accepts TCP and does the handshakes beside each other: one client that stays silent must not keep the others out.
 pub struct TlsListener {
-    tcp: TcpListener,
+    /// None while the machine is down and refuses.
+    tcp: Option<TcpListener>,
+    address: SocketAddr,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
     handshakes: JoinSet<()>,
@@ -193,10 +226,11 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
-    pub(super) fn new(tcp: TcpListener, config: Arc<rustls::ServerConfig>, core: Arc<Core>) -> Self {
+    pub(super) fn new(tcp: TcpListener, address: SocketAddr, config: Arc<rustls::ServerConfig>, core: Arc<Core>) -> Self {
         let (done, ready) = mpsc::channel(64);
         Self {
-            tcp,
+            tcp: Some(tcp),
+            address,
             acceptor: TlsAcceptor::from(config),
             core,
             handshakes: JoinSet::new(),
@@ -207,8 +241,15 @@ impl TlsListener {
 
     fn greet(&mut self, tcp: TcpStream, from: SocketAddr) {
         while self.handshakes.try_join_next().is_some() {}
-        let cut = self.core.door.admit();
-        let (acceptor, done, greeting) = (self.acceptor.clone(), self.done.clone(), self.core.door.greeting());
+        let power = self.core.vendor.power();
+        let cut = self.core.door.admit(power);
+        let greeting = match power.down {
+            None => self.core.door.greeting(),
+            // Accepted before the port could be closed, so as good as refused.
+            Some(Down::Refuse | Down::Close) => Greeting::Close,
+            Some(Down::Silence) => Greeting::Silence,
+        };
+        let (acceptor, done) = (self.acceptor.clone(), self.done.clone());
         self.handshakes.spawn(async move {
             match greeting {
                 Greeting::Tls => {
@@ -227,14 +268,44 @@ impl TlsListener {
     }
 }
 
+impl TlsListener {
+    /// Makes the port and the open connections what they are on a machine in that state.
+    async fn follow(&mut self, power: Power) {
+        if *self.core.door.followed.borrow() != power {
+            self.core.door.cut_older(power);
+        }
+        if power.down == Some(Down::Refuse) {
+            self.tcp = None;
+        }
+        while self.tcp.is_none() && power.down != Some(Down::Refuse) {
+            match TcpListener::bind(self.address).await {
+                Ok(tcp) => self.tcp = Some(tcp),
+                // Somebody's outgoing connection has the port for the moment.
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+        self.core.door.followed.send_replace(power);
+    }
+}
+
 impl Listener for TlsListener {
     type Io = Severable;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let core = Arc::clone(&self.core);
         loop {
+            let power = core.vendor.power();
+            self.follow(power).await;
+            let changes = core.vendor.power_changes(power);
+            let Some(tcp) = &self.tcp else {
+                changes.await;
+                continue;
+            };
             tokio::select! {
-                accepted = self.tcp.accept() => match accepted {
+                biased;
+                () = changes => {}
+                accepted = tcp.accept() => match accepted {
                     Ok((tcp, from)) => {
                         let _ = tcp.set_nodelay(true);
                         self.greet(tcp, from);
@@ -248,6 +319,6 @@ impl Listener for TlsListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.tcp.local_addr()
+        Ok(self.address)
     }
 }

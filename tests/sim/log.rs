@@ -77,6 +77,7 @@ pub struct Log {
 struct Book {
     entries: Vec<Entry>,
     starts: Vec<Start>,
+    elsewhere: Vec<Start>,
 }
 
 impl Log {
@@ -101,6 +102,11 @@ impl Log {
             .filter(|start| start.target == target)
             .cloned()
             .collect()
+    }
+
+    /// What somebody else began, without a request: never a committed start, and no request has its number 0.
+    pub fn elsewhere(&self) -> Vec<Start> {
+        lock(&self.book).elsewhere.clone()
     }
 
     /// Committed starts beyond the first of each target and version. Must be empty at the end of every story whose runs have no
@@ -153,6 +159,12 @@ impl Log {
     /// Writes a committed start. Called by a vendor's simulator under its own lock.
     pub(super) fn commit(&self, start: Start) {
         lock(&self.book).starts.push(start);
+        self.bump();
+    }
+
+    /// Writes what somebody else began.
+    pub(super) fn note_elsewhere(&self, start: Start) {
+        lock(&self.book).elsewhere.push(start);
         self.bump();
     }
 

@@ -1,11 +1,13 @@
-//! Runs a simulated vCenter on this machine, to try things by hand.
+//! Runs a simulated vendor on this machine, to try things by hand.
 //!
 //! ```text
 //! cargo run --example sim -- --clusters 3 --speed 60 --ca-out sim-ca.pem
+//! cargo run --example sim -- --vendor appliance --speed 10
 //! ```
 //!
-//! prints its URLs and calls to begin with. An upgrade takes ten simulated minutes, at `--speed 60` so ten real seconds. Then, for
-//! example, lose the answer to the next start after it was taken, start, and see that it was counted all the same:
+//! prints its URLs and calls to begin with. An upgrade of a vCenter's cluster takes ten simulated minutes, at `--speed 60` so ten real
+//! seconds; an install on the appliance takes eight, two of them with its port closed. Then, for example, lose the answer to the next
+//! start after it was taken, start, and see that it was counted all the same:
 //!
 //! ```text
 //! curl -X POST $CONTROL/rules -d '{"match":{"method":"POST","query":"upgradeMultiple"},"action":{"do":"drop","when":"after"},"remaining":1}'
@@ -18,6 +20,7 @@
     reason = "a simulator has a clock of its own, and sets it by the real one"
 )]
 
+mod hints;
 #[path = "mod.rs"]
 mod sim;
 
@@ -25,15 +28,20 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-use sim::vcenter::{CLUSTERS, PASSWORD, SESSION_HEADER, USER, User, VERSION_NEW};
-use sim::{Clock, Config, Running, VCenter};
+use sim::appliance::{self, Appliance};
+use sim::vcenter::{self, VCenter};
+use sim::vendor::Vendor;
+use sim::{Clock, Running};
 
-/// A simulated vCenter with Supervisor clusters.
+/// A simulated vendor.
 #[derive(Parser)]
 #[command(name = "sim")]
 struct Args {
+    /// Which vendor
+    #[arg(long, value_enum, default_value_t = Which::Vcenter)]
+    vendor: Which,
     /// Port of the vendor's API on 127.0.0.1 (0 takes a free one)
     #[arg(long, default_value_t = 8443)]
     port: u16,
@@ -43,65 +51,78 @@ struct Args {
     /// How many times faster than real time the simulated clock runs (0 stands still)
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// How many clusters: domain-c1, domain-c2 and so on
+    /// vCenter: how many clusters: domain-c1, domain-c2 and so on
     #[arg(long, default_value_t = 1)]
     clusters: usize,
-    /// Who may log in, with Namespaces.Manage
-    #[arg(long, default_value = USER)]
-    user: String,
-    /// That user's password
-    #[arg(long, default_value = PASSWORD)]
-    password: String,
+    /// Appliance: how many tasks of others have long ended
+    #[arg(long, default_value_t = 0)]
+    old_tasks: u32,
+    /// Who may log in and do everything (by default one that is printed)
+    #[arg(long)]
+    user: Option<String>,
+    /// That user's password (by default one that is printed)
+    #[arg(long)]
+    password: Option<String>,
     /// Writes the certificate of the authority there
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    /// vCenter with Supervisor clusters
+    Vcenter,
+    /// A VMware recovery appliance
+    Appliance,
+}
+
+impl Args {
+    /// Who may log in, if nobody says otherwise.
+    fn credentials(&self, user: &str, password: &str) -> (String, String) {
+        let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
+        (or(&self.user, user), or(&self.password, password))
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let mut config = Config::with_clusters(args.clusters).clock(Clock::new(jiff::Timestamp::now(), args.speed));
-    config.users = vec![User::manager(&args.user, &args.password)];
-    let vcenter = VCenter::start_on(config, args.port, args.control_port).await?;
-    if let Some(path) = &args.ca_out {
-        std::fs::write(path, vcenter.ca_pem()).with_context(|| path.display().to_string())?;
+    let clock = Clock::new(jiff::Timestamp::now(), args.speed);
+    match args.vendor {
+        Which::Vcenter => {
+            let (user, password) = args.credentials(vcenter::USER, vcenter::PASSWORD);
+            let mut config = vcenter::Config::with_clusters(args.clusters).clock(clock);
+            config.users = vec![vcenter::User::manager(&user, &password)];
+            let vcenter = VCenter::start_on(config, args.port, args.control_port).await?;
+            run(
+                &vcenter,
+                &args,
+                &hints::vcenter(&hints::Place::new(&vcenter, &args.ca_out, user, password)),
+            )
+            .await
+        }
+        Which::Appliance => {
+            let (user, password) = args.credentials(appliance::USER, appliance::PASSWORD);
+            let mut config = appliance::Config::default().with_old_tasks(args.old_tasks).clock(clock);
+            config.users = vec![appliance::User::manager(&user, &password)];
+            let appliance = Appliance::start_on(config, args.port, args.control_port).await?;
+            run(
+                &appliance,
+                &args,
+                &hints::appliance(&hints::Place::new(&appliance, &args.ca_out, user, password)),
+            )
+            .await
+        }
     }
-    // A closed pipe is no reason to end: the simulator is there to be called, not to be read.
-    let _ = std::io::stdout().write_all(hints(&vcenter, &args).as_bytes());
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }
 
-fn hints(vcenter: &Running<VCenter>, args: &Args) -> String {
-    let (url, control) = (vcenter.url(), vcenter.control_url());
-    let ca = args
-        .ca_out
-        .as_ref()
-        .map_or_else(|| vcenter.ca_pem().to_owned(), |path| format!("{}\n", path.display()));
-    let trust = args
-        .ca_out
-        .as_ref()
-        .map_or_else(|| "-k".to_owned(), |path| format!("--cacert {}", path.display()));
-    let (user, password) = (&args.user, &args.password);
-    format!(
-        r#"vCenter  {url}
-control  {control}
-CA       {ca}
-Log in, look, start:
-  TOKEN=$(curl -s {trust} -u '{user}:{password}' -X POST {url}/api/session | tr -d '"')
-  curl -s {trust} -H "{SESSION_HEADER}: $TOKEN" {url}{CLUSTERS}
-  curl -s {trust} -H "{SESSION_HEADER}: $TOKEN" -H 'Content-Type: application/json' -X POST \
-    '{url}{CLUSTERS}?action=upgradeMultiple' -d '{{"domain-c1":{{"desired_version":"{VERSION_NEW}"}}}}'
-
-Steer it:
-  curl -s {control}/state
-  curl -s {control}/starts
-  curl -s -X POST {control}/clock -d '{{"advance":300}}'
-  curl -s -X POST {control}/clusters/domain-c1 -d '{{"prechecks":[{{"severity":"WARNING","text":"disk"}}]}}'
-  curl -s -X POST {control}/settings -d '{{"second_call":"started_restarts"}}'
-  curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","query":"upgradeMultiple"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
-
-Ctrl-C ends it.
-"#
-    )
+/// Serves until Ctrl-C.
+async fn run<V: Vendor>(vendor: &Running<V>, args: &Args, hints: &str) -> anyhow::Result<()> {
+    if let Some(path) = &args.ca_out {
+        std::fs::write(path, vendor.ca_pem()).with_context(|| path.display().to_string())?;
+    }
+    // A closed pipe is no reason to end: the simulator is there to be called, not to be read.
+    let _ = std::io::stdout().write_all(hints.as_bytes());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
 }

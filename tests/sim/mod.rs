@@ -19,6 +19,7 @@
 //! | [`control`], [`running`] | the control API; a started simulator | yes |
 //! | [`vendor`] | what a simulator of one vendor has to provide | yes |
 //! | [`vcenter`] | vCenter, `namespace-management/software/clusters` | no |
+//! | [`appliance`] | the VMware recovery appliance, configuration API v2 | no |
 //!
 //! A story uses it so:
 //!
@@ -36,6 +37,7 @@
     reason = "the product's rules for clocks and sending do not bind its counterpart"
 )]
 
+pub mod appliance;
 pub mod clock;
 pub mod control;
 pub mod door;

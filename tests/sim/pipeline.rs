@@ -64,7 +64,10 @@ impl Core {
     /// A named status answered in the vendor's stead.
     fn injected(&self, status: u16, body: BodyKind, headers: Vec<(String, String)>) -> Reply {
         let body = match body {
-            BodyKind::Json => ReplyBody::Json(self.vendor.error_body(status)),
+            BodyKind::Json => match self.vendor.error_body(status) {
+                Value::Null => ReplyBody::Empty,
+                error => ReplyBody::Json(error),
+            },
             BodyKind::Html => ReplyBody::Other(
                 "text/html",
                 format!("<html><body><h1>{status}</h1>proxy</body></html>").into_bytes(),
@@ -138,8 +141,21 @@ pub(super) async fn serve(
         outcome: Some(Outcome::Cut("client left".to_owned())),
     };
 
+    if !cut.reaches(core.vendor.power()) {
+        end.now(Outcome::Cut("machine went down".to_owned()));
+        cut.cut();
+        return Response::new(Body::empty());
+    }
     let processing = served.stop.clone().run_until_cancelled_owned(process(Arc::clone(core), request));
     match served.processing.spawn(processing).await {
+        Ok(Some(Verdict::Answer(Reply {
+            body: ReplyBody::Cut(word),
+            ..
+        }))) => {
+            end.now(Outcome::Cut(word.to_owned()));
+            cut.cut();
+            Response::new(Body::empty())
+        }
         Ok(Some(Verdict::Answer(reply))) => {
             end.outcome = Some(Outcome::Answered(reply.status));
             render(&reply)
@@ -294,7 +310,7 @@ fn misshapen(body: &ReplyBody) -> Value {
 
 fn bytes(body: &ReplyBody) -> (Option<&'static str>, Bytes) {
     match body {
-        ReplyBody::Empty => (None, Bytes::new()),
+        ReplyBody::Empty | ReplyBody::Cut(_) => (None, Bytes::new()),
         ReplyBody::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
         ReplyBody::Other(kind, bytes) => (Some(kind), Bytes::from(bytes.clone())),
     }

@@ -105,7 +105,7 @@ impl<V: Vendor> Running<V> {
             port => bind(port).await?,
         };
         let address = tcp.local_addr()?;
-        let listener = Mutex::new(Some(listen(&core, &tls, tcp)));
+        let listener = Mutex::new(Some(listen(&core, &tls, tcp, address)));
         Ok(Self {
             vendor,
             core,
@@ -172,8 +172,16 @@ impl<V: Vendor> Running<V> {
         }
         self.vendor.expire_sessions();
         let tcp = bind(self.address.port()).await?;
-        *lock(&self.listener) = Some(listen(&self.core, &self.tls, tcp));
+        *lock(&self.listener) = Some(listen(&self.core, &self.tls, tcp, self.address));
         Ok(())
+    }
+
+    /// Returns once the port is as the machine's own state wants it: closed while it restarts, open again after. For stories that move
+    /// the clock over a restart and then count on the port; whoever polls need not wait. While stopped there is no port to wait for.
+    pub async fn caught_up(&self) {
+        if lock(&self.listener).is_some() {
+            self.core.door.follows(self.vendor.power()).await;
+        }
     }
 
     /// Down and up again.
@@ -204,7 +212,7 @@ async fn bind(port: u16) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("port {port} on 127.0.0.1"))
 }
 
-fn listen(core: &Arc<Core>, tls: &Tls, tcp: TcpListener) -> Serving {
+fn listen(core: &Arc<Core>, tls: &Tls, tcp: TcpListener, address: SocketAddr) -> Serving {
     let stop = CancellationToken::new();
     let processing = TaskTracker::new();
     let served = Served {
@@ -212,7 +220,7 @@ fn listen(core: &Arc<Core>, tls: &Tls, tcp: TcpListener) -> Serving {
         stop: stop.clone(),
         processing: processing.clone(),
     };
-    let listener = TlsListener::new(tcp, tls.config(), Arc::clone(core));
+    let listener = TlsListener::new(tcp, address, tls.config(), Arc::clone(core));
     let service = Router::new()
         .fallback(any(serve))
         .with_state(served)

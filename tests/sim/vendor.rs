@@ -7,6 +7,7 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, header};
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One request, read whole.
@@ -64,6 +65,8 @@ pub enum ReplyBody {
     Json(Value),
     /// Anything else, with its content type.
     Other(&'static str, Vec<u8>),
+    /// No answer at all: the connection is cut, for this reason.
+    Cut(&'static str),
 }
 
 impl Reply {
@@ -83,11 +86,40 @@ impl Reply {
         }
     }
 
+    /// The connection is cut instead.
+    pub fn cut(why: &'static str) -> Self {
+        Self {
+            status: 0,
+            headers: Vec::new(),
+            body: ReplyBody::Cut(why),
+        }
+    }
+
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
+}
+
+/// How a machine that is down meets connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Down {
+    /// Its port is closed.
+    #[default]
+    Refuse,
+    /// TCP connects, then closes before the first byte of TLS.
+    Close,
+    /// TCP connects, then nothing.
+    Silence,
+}
+
+/// Whether a machine is up, and how often it went down so far. A connection does not outlive the count that it was made under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Power {
+    pub down: Option<Down>,
+    pub restarts: u64,
 }
 
 /// A simulated vendor.
@@ -106,7 +138,17 @@ pub trait Vendor: Send + Sync + 'static {
     /// Ends all sessions; how many there were.
     fn expire_sessions(&self) -> usize;
 
-    /// The body in which this vendor reports an error of that status.
+    /// Whether its machine is up now. One that restarts of its own accord says so here; the door follows.
+    fn power(&self) -> Power {
+        Power::default()
+    }
+
+    /// Returns once [`Vendor::power`] is something else than what was seen.
+    fn power_changes(&self, _seen: Power) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// The body in which this vendor reports an error of that status; Null where it has none.
     fn error_body(&self, status: u16) -> Value;
 
     /// All state, for people.

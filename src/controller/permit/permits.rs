@@ -416,6 +416,7 @@ impl Permits {
     pub async fn conclude(&self, basis: &Receipt, fact: &Fact) -> Result<UpgradeReceipt, Refused> {
         let slot = match fact {
             Fact::Adopted { .. } => Slot::Adopted,
+            Fact::Hint { .. } => Slot::Hint,
             Fact::End { .. } => Slot::End,
         };
         let json = receipts::fact_json(fact, self.clock.wall());

@@ -25,7 +25,16 @@ impl Judge<'_> {
         let mut settled = self.settled().rev();
         let newest = settled.next();
         let newest_two = newest.zip(settled.next());
-        let hint = self.sights().rev().find(|s| self.hints(s));
+        if self.receipt.hint.is_none()
+            && let Some(hint) = self.sights().rev().find(|s| self.hints(s))
+        {
+            let how = format!(
+                "something happened to the target, seen at {:.0}, that may have been this start: {}",
+                hint.at,
+                seen(hint)
+            );
+            return Conclusion::Hint { how };
+        }
         match (newest_two, &last.motion) {
             (_, Motion::NotSeen { why, .. }) if newest_two.is_none() => wait(late, format!("the target cannot be seen: {why}")),
             // Somebody else's upgrade will end; what comes after it may tell.
@@ -33,7 +42,7 @@ impl Judge<'_> {
                 let toward = toward.as_deref().unwrap_or("an unknown version");
                 wait(false, format!("the target is being upgraded to {toward}"))
             }
-            (Some((newest, older)), _) if self.unchanged(newest) && self.unchanged(older) => match hint {
+            (Some((newest, older)), _) if self.unchanged(newest) && self.unchanged(older) => match &self.receipt.hint {
                 None => Conclusion::End {
                     kind: EndKind::NotTaken,
                     how: format!(
@@ -42,13 +51,7 @@ impl Judge<'_> {
                         told(newest)
                     ),
                 },
-                Some(hint) => wait(
-                    true,
-                    format!(
-                        "the target is as before, but something happened to it at {:.0} that may have been this start",
-                        hint.at
-                    ),
-                ),
+                Some(hint) => wait(true, format!("the target is as before, but {}", hint.how)),
             },
             (_, Motion::NotSeen { why, .. }) => wait(late, format!("the target cannot be seen: {why}")),
             (Some((newest, _)), _) if !self.unchanged(newest) => wait(true, self.why_not_as_before(newest)),
@@ -118,5 +121,14 @@ impl Judge<'_> {
             Disproof::None => false,
         };
         proven && sight.motion == Motion::Still && sight.looks.as_ref().is_some_and(same)
+    }
+}
+
+/// What a sight showed, in a word.
+fn seen(sight: &Sight) -> String {
+    match &sight.motion {
+        Motion::Moving { toward: Some(toward), .. } => format!("it was going to {toward}"),
+        Motion::Moving { toward: None, .. } => "it was moving".to_owned(),
+        Motion::Still | Motion::NotSeen { .. } => told(sight),
     }
 }

@@ -165,3 +165,7 @@ fn some_of(ids: &[&str]) -> String {
     let named = ids.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
+
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+mod tests;

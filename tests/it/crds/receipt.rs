@@ -93,6 +93,7 @@ async fn facts_of_a_receipt_are_written_once_and_stay() {
             "an answer",
         ),
         ("adopted", json!({"at": "2026-11-22T12:20:00Z", "how": "seen moving"}), "adopted"),
+        ("hint", json!({"at": "2026-11-22T12:20:00Z", "how": "it was moving"}), "hint"),
         (
             "end",
             json!({"kind": "Levitated", "at": "2026-11-22T13:00:00Z", "how": "seen"}),

@@ -33,6 +33,7 @@ async fn doubt(story: &str, taken: bool) -> anyhow::Result<Doubt> {
         ("ttl", 3000),
         ("connectTimeout", 1000),
         ("startTimeoutVcenter", 2000),
+        ("startTimeoutAppliance", 2000),
         ("grace", grace),
     ] {
         world.timing[name] = json!(millis);

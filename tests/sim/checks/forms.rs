@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-fn fields(of: &Value, required: &[&str], optional: &[&str]) {
+pub fn fields(of: &Value, required: &[&str], optional: &[&str]) {
     let object = of.as_object().unwrap_or_else(|| panic!("not an object: {of}"));
     for field in required {
         assert!(object.contains_key(*field), "{field} is missing: {of}");
@@ -15,15 +15,15 @@ fn fields(of: &Value, required: &[&str], optional: &[&str]) {
     }
 }
 
-fn each(of: &Value, check: fn(&Value)) {
+pub fn each(of: &Value, check: fn(&Value)) {
     of.as_array().unwrap_or_else(|| panic!("not an array: {of}")).iter().for_each(check);
 }
 
-fn text(of: &Value) {
+pub fn text(of: &Value) {
     assert!(of.is_string(), "not a text: {of}");
 }
 
-fn word(of: &Value, words: &[&str]) {
+pub fn word(of: &Value, words: &[&str]) {
     assert!(words.contains(&of.as_str().unwrap()), "{of} is none of {words:?}");
 }
 

@@ -1,5 +1,6 @@
 //! Checks of the simulators themselves, over real TLS with a plain client: an oracle that is wrong proves nothing.
 
+mod appliance;
 mod clusters;
 mod control;
 mod faults;
@@ -11,6 +12,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::vcenter::{CLUSTERS, PASSWORD, SESSION_HEADER, USER};
+use super::vendor::Vendor;
 use super::{Clock, Config, Running, VCenter};
 
 const C1: &str = "domain-c1";
@@ -97,9 +99,9 @@ fn one(cluster: &str, version: &str) -> Value {
 }
 
 /// Trusts only the simulator's authority, keeps no connection and repeats nothing of its own accord.
-fn client(vc: &Running<VCenter>) -> Client {
+fn client<V: Vendor>(vendor: &Running<V>) -> Client {
     Client::builder()
-        .tls_certs_only([reqwest::Certificate::from_pem(vc.ca_pem().as_bytes()).unwrap()])
+        .tls_certs_only([reqwest::Certificate::from_pem(vendor.ca_pem().as_bytes()).unwrap()])
         .pool_max_idle_per_host(0)
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())

@@ -7,9 +7,9 @@ use axum::http::header;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::clock::after;
 use super::super::lock;
 use super::super::vendor::{Reply, Request};
-use super::cluster::after;
 use super::session::User;
 use super::settings::Prechecks;
 use super::start;

@@ -3,12 +3,11 @@
 //! What a cluster shows is a function of what it was told and of the simulated clock; [`Cluster::settle`] turns an upgrade whose
 //! end has passed into its result, dated by that end and not by who looked. Called by `state` and `api`; knows nothing of HTTP.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::clock::after;
 use super::settings::Settings;
 use super::wire::{Note, Severity, condition, localizable, message, messages, time};
 
@@ -76,12 +75,6 @@ pub enum Ends {
     Failed,
     /// By a pre-check after acceptance, with the messages that stay to be read.
     Vetoed(Vec<Note>),
-}
-
-/// `secs` later; at the end of the calendar time stops.
-pub fn after(at: Timestamp, secs: u64) -> Timestamp {
-    let by = SignedDuration::try_from(Duration::from_secs(secs)).unwrap_or(SignedDuration::MAX);
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 impl Cluster {

@@ -1,0 +1,104 @@
+//! What the example `sim` prints: where a simulator is, and calls to begin with.
+
+use std::path::PathBuf;
+
+use super::sim::Running;
+use super::sim::vendor::Vendor;
+use super::sim::{appliance, vcenter};
+
+/// Where it is and how to get in.
+pub struct Place {
+    url: String,
+    control: String,
+    /// The certificate, or where it is.
+    ca: String,
+    /// What curl needs to trust it.
+    trust: String,
+    user: String,
+    password: String,
+}
+
+impl Place {
+    pub fn new<V: Vendor>(vendor: &Running<V>, ca_out: &Option<PathBuf>, user: String, password: String) -> Self {
+        let (ca, trust) = match ca_out {
+            Some(path) => (format!("{}\n", path.display()), format!("--cacert {}", path.display())),
+            None => (vendor.ca_pem().to_owned(), "-k".to_owned()),
+        };
+        Self {
+            url: vendor.url(),
+            control: vendor.control_url(),
+            ca,
+            trust,
+            user,
+            password,
+        }
+    }
+}
+
+pub fn vcenter(place: &Place) -> String {
+    use vcenter::{CLUSTERS, SESSION_HEADER, VERSION_NEW};
+    let Place {
+        url,
+        control,
+        ca,
+        trust,
+        user,
+        password,
+    } = place;
+    format!(
+        r#"vCenter  {url}
+control  {control}
+CA       {ca}
+Log in, look, start:
+  TOKEN=$(curl -s {trust} -u '{user}:{password}' -X POST {url}/api/session | tr -d '"')
+  curl -s {trust} -H "{SESSION_HEADER}: $TOKEN" {url}{CLUSTERS}
+  curl -s {trust} -H "{SESSION_HEADER}: $TOKEN" -H 'Content-Type: application/json' -X POST \
+    '{url}{CLUSTERS}?action=upgradeMultiple' -d '{{"domain-c1":{{"desired_version":"{VERSION_NEW}"}}}}'
+
+Steer it:
+  curl -s {control}/state
+  curl -s {control}/starts
+  curl -s -X POST {control}/clock -d '{{"advance":300}}'
+  curl -s -X POST {control}/clusters/domain-c1 -d '{{"prechecks":[{{"severity":"WARNING","text":"disk"}}]}}'
+  curl -s -X POST {control}/settings -d '{{"second_call":"started_restarts"}}'
+  curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","query":"upgradeMultiple"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
+
+Ctrl-C ends it.
+"#
+    )
+}
+
+pub fn appliance(place: &Place) -> String {
+    use appliance::{BASE, SESSION_HEADER, TARGET, VERSION_NEW};
+    let Place {
+        url,
+        control,
+        ca,
+        trust,
+        user,
+        password,
+    } = place;
+    format!(
+        r#"Appliance  {url}{BASE}
+control    {control}
+CA         {ca}
+Log in, look, find updates, install:
+  SESSION=$(curl -s {trust} -u '{user}:{password}' -X POST {url}{BASE}/session | cut -d '"' -f 4)
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" {url}{BASE}/appliance
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" -X POST {url}{BASE}/appliance/update-manager/actions/retrieve-updates
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" -X POST {url}{BASE}/appliance/update-manager/updates/{VERSION_NEW}/actions/install
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" '{url}{BASE}/tasks?limit=10&offset=0'
+
+Steer it:
+  curl -s {control}/state
+  curl -s {control}/starts
+  curl -s -X POST {control}/clock -d '{{"advance":300}}'
+  curl -s -X POST {control}/targets/{TARGET} -d '{{"ends":"same_version"}}'
+  curl -s -X POST {control}/targets/{TARGET} -d '{{"add_task":{{"type":"configure","description":"Somebody else"}}}}'
+  curl -s -X POST {control}/settings -d '{{"retention":"lose_all","wording":"meaningless"}}'
+  curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","path":"*/actions/install"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
+
+Ctrl-C ends it.
+"#
+    )
+}
