@@ -56,7 +56,7 @@ impl ConnectionType {
 const BASE_PATH_PATTERN: &str = "^(/[A-Za-z0-9_~-]+([.][A-Za-z0-9_~-]+){0,4}){1,8}$";
 
 /// Where the configuration API of a recovery appliance is when the Connection does not say.
-const BASE_PATH: &str = "/api/rest/configure/v2";
+pub const BASE_PATH: &str = "/api/rest/configure/v2";
 
 /// One vendor management endpoint and the credentials for it. Upgrades in the same namespace name it in spec.connectionRef.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]

@@ -31,13 +31,14 @@ use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::vendor::CallObserver;
+use crate::vendor::ClientOptions;
 use crate::vendor::VendorClient;
 use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Credentials;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Fence;
-use crate::vendor::vcenter::ClientOptions;
+use crate::vendor::recovery_appliance::RecoveryAppliance;
 use crate::vendor::vcenter::VCenter;
 
 /// The client of one Connection in its present form, with what it shares with everybody who uses it.
@@ -241,7 +242,10 @@ impl Clients {
         };
         let vendor = match connection.spec.type_ {
             ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
-            ConnectionType::RecoveryAppliance => return Err(not_built_in(connection)),
+            ConnectionType::RecoveryAppliance => {
+                let base_path = connection.spec.base_path();
+                VendorClient::RecoveryAppliance(RecoveryAppliance::new(options, base_path)?)
+            }
         };
         Ok(Client {
             who,
@@ -257,17 +261,6 @@ impl Clients {
             doubted: AtomicBool::new(false),
             uses: TaskTracker::new(),
         })
-    }
-}
-
-/// There is no client for this type in this build.
-fn not_built_in(connection: &Connection) -> VendorError {
-    VendorError::NoRequest {
-        operation: "connect",
-        why: format!(
-            "this Windlass cannot speak to a Connection of type {} yet",
-            connection.spec.type_.word()
-        ),
     }
 }
 

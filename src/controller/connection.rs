@@ -288,7 +288,7 @@ fn status(
             .as_ref()
             .ok()
             .map(|p| VendorInfo {
-                product: Some(p.product.to_owned()),
+                product: Some(p.product.clone()),
                 version: p.version.clone(),
             })
             .or_else(|| old.vendor.clone()),

@@ -207,19 +207,19 @@ pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
     });
 }
 
-/// Looks at one target with all its detail. Returns at once; `who` is woken when the sight is there.
-pub fn observe(client: &Arc<Client>, key: &TargetKey, who: &Who) {
+/// Looks at one target with all its detail, by this job of the vendor's where one is followed. Returns at once; `who` is woken when the sight is there.
+pub fn observe(client: &Arc<Client>, key: &TargetKey, job: Option<&str>, who: &Who) {
     if client.looks.join_target(key, who) {
         return;
     }
-    let (own, key, using) = (Arc::clone(client), key.clone(), client.using());
+    let (own, key, job, using) = (Arc::clone(client), key.clone(), job.map(str::to_owned), client.using());
     client.tasks.spawn(async move {
         let _using = using;
         let landing = Landing {
             client: &own,
             key: Some(&key),
         };
-        let sight = own.vendor.observe(&key).await;
+        let sight = own.vendor.observe(&key, job.as_deref()).await;
         if matches!(sight.motion, Motion::NotSeen { unknown_object: false, .. }) {
             own.doubt();
         }

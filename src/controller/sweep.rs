@@ -16,6 +16,7 @@ use super::ledgers::OpenReceipt;
 use crate::upgrade::conclude::Conclusion;
 use crate::upgrade::conclude::Evidence;
 use crate::upgrade::conclude::conclude;
+use crate::upgrade::conclude::job_of;
 use crate::upgrade::decision::Fact;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::receipt::Standing;
@@ -110,7 +111,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     };
     if let Some(client) = client(context, receipt, &key) {
         let _using = client.using();
-        let sight = client.vendor.observe(&key).await;
+        let sight = client.vendor.observe(&key, job_of(receipt)).await;
         context.sights.put(&receipt.run.namespace, &key, sight);
     } else {
         tracing::warn!(

@@ -170,7 +170,7 @@ fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
     let listed: Vec<TargetKey> = listed.into_iter().map(|l| l.key.clone()).collect();
     sights::list(client, &listed, who);
     for look in detailed {
-        sights::observe(client, &look.key, who);
+        sights::observe(client, &look.key, look.job.as_deref(), who);
     }
 }
 

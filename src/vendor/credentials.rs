@@ -1,10 +1,16 @@
 //! Where credentials come from. The vendor clients ask at each login and each probe, so a rotated Secret needs no watch.
 
+#[cfg(test)]
+mod fake;
+
 use std::fmt;
 
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
+
+#[cfg(test)]
+pub(crate) use fake::Secrets;
 
 /// A user and a password. `Debug` shows neither.
 #[derive(Clone)]

@@ -14,15 +14,19 @@
 //! by the core. Nothing that a vendor documents as unconfirmed may be relied on for a start: unknown words become "not seen" or "lost".
 
 pub mod credentials;
+mod decode;
 pub mod error;
 pub mod http;
 #[cfg(test)]
 pub(crate) mod mutated;
+pub mod recovery_appliance;
 mod seam;
+mod session;
 pub mod text;
 pub mod vcenter;
 
 pub use seam::CallObserver;
+pub use seam::ClientOptions;
 pub use seam::ListFailure;
 pub use seam::Listing;
 pub use seam::Probe;
@@ -35,11 +39,14 @@ use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use error::VendorError;
 use http::Unsent;
+use recovery_appliance::RecoveryAppliance;
 use vcenter::VCenter;
 
 /// The client of one Connection, whatever its type.
 #[derive(Clone)]
 pub enum VendorClient {
+    /// A recovery appliance.
+    RecoveryAppliance(RecoveryAppliance),
     /// vCenter.
     VCenter(VCenter),
 }
@@ -47,15 +54,18 @@ pub enum VendorClient {
 /// What a start asks, for the receipt: no session, no header, nothing secret.
 pub fn describe_request(target: &TargetKey, order: &Order) -> String {
     match target.vendor {
+        VendorType::RecoveryAppliance => recovery_appliance::describe_request(target, order),
         VendorType::VCenter => vcenter::describe_request(target, order),
         // No client speaks to these yet, so nothing is ever asked of them.
-        VendorType::RecoveryAppliance | VendorType::Hmc | VendorType::ArubaCentral => format!("{target} {}", order.version),
+        VendorType::Hmc | VendorType::ArubaCentral => format!("{target} {}", order.version),
     }
 }
 
 /// A start that is prepared; see [`VendorClient::prepare`].
 #[must_use = "a prepared start is started or deliberately dropped"]
 pub enum Ready {
+    /// On a recovery appliance.
+    RecoveryAppliance(recovery_appliance::Ready),
     /// On a vCenter.
     VCenter(vcenter::Ready),
 }
@@ -64,6 +74,7 @@ impl VendorClient {
     /// Whether the endpoint answers, is what the Connection says, and lets us in.
     pub async fn probe(&self) -> Result<Probe, VendorError> {
         match self {
+            VendorClient::RecoveryAppliance(client) => client.probe().await,
             VendorClient::VCenter(client) => client.probe().await,
         }
     }
@@ -71,13 +82,15 @@ impl VendorClient {
     /// One look at every target that the endpoint lists.
     pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
         match self {
+            VendorClient::RecoveryAppliance(client) => client.list().await,
             VendorClient::VCenter(client) => client.list().await,
         }
     }
 
-    /// One look at one target.
-    pub async fn observe(&self, target: &TargetKey) -> Sight {
+    /// One look at one target. `job`: the vendor's job that is known to carry its run out, where it is; not every vendor has jobs.
+    pub async fn observe(&self, target: &TargetKey, job: Option<&str>) -> Sight {
         match self {
+            VendorClient::RecoveryAppliance(client) => client.observe(target, job).await,
             VendorClient::VCenter(client) => client.observe(target).await,
         }
     }
@@ -85,6 +98,7 @@ impl VendorClient {
     /// Everything slow that comes before a start.
     pub async fn prepare(&self, target: &TargetKey) -> Result<Ready, VendorError> {
         match self {
+            VendorClient::RecoveryAppliance(client) => client.prepare(target).await.map(Ready::RecoveryAppliance),
             VendorClient::VCenter(client) => client.prepare(target).await.map(Ready::VCenter),
         }
     }
@@ -92,6 +106,7 @@ impl VendorClient {
     /// Ends the session. Best effort.
     pub async fn logout(&self) {
         match self {
+            VendorClient::RecoveryAppliance(client) => client.logout().await,
             VendorClient::VCenter(client) => client.logout().await,
         }
     }
@@ -101,6 +116,7 @@ impl Ready {
     /// The look that preparing ended in.
     pub fn sight(&self) -> &Sight {
         match self {
+            Ready::RecoveryAppliance(ready) => ready.sight(),
             Ready::VCenter(ready) => ready.sight(),
         }
     }
@@ -108,6 +124,7 @@ impl Ready {
     /// Sends the start, once. `Err`: nothing left the process.
     pub async fn start(self, permit: StartPermit) -> Result<Sent, Box<Unsent>> {
         match self {
+            Ready::RecoveryAppliance(ready) => ready.start(permit).await,
             Ready::VCenter(ready) => ready.start(permit).await,
         }
     }

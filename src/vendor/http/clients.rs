@@ -37,8 +37,8 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Builds both.
-    pub fn new(ca_bundle_pem: Option<&str>, fence: &Arc<Fence>, timing: &Timing) -> Result<Clients, VendorError> {
+    /// Builds both. `start_timeout`: longest wait for the answer to a start.
+    pub fn new(ca_bundle_pem: Option<&str>, fence: &Arc<Fence>, timing: &Timing, start_timeout: Duration) -> Result<Clients, VendorError> {
         let tls = tls(ca_bundle_pem)?;
         let mut tls_for_starts = tls.clone();
         // A full handshake on each start: nothing of an earlier connection is used, and early data (which can be replayed) is impossible.
@@ -48,7 +48,7 @@ impl Clients {
         let reads = common(tls, fence, timing).timeout(READ_TIMEOUT);
         let starts = common(tls_for_starts, fence, timing)
             .pool_max_idle_per_host(0)
-            .timeout(timing.start_timeout_vcenter);
+            .timeout(start_timeout);
         Ok(Clients {
             reads: build(reads)?,
             starts: build(starts)?,
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn public_roots_need_no_file() {
-        let clients = Clients::new(None, &Arc::new(Fence::default()), &Timing::production());
+        let clients = Clients::new(None, &Arc::new(Fence::default()), &Timing::production(), READ_TIMEOUT);
         assert!(clients.is_ok());
         assert!(public_roots().len() > 100);
     }

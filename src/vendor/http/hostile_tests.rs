@@ -27,7 +27,7 @@ async fn send(http: &Http, permit: StartPermit) -> Result<Answer, NotSent> {
         path: &["api", "start"],
         query: &[("action", "go")],
         session: ("x-session", &id),
-        body: &body,
+        body: Some(&body),
     };
     let judge = |reply: &Reply| Answer::Lost {
         message: format!("{} {:?}", reply.status, reply.whole_body().map(<[u8]>::len)),
@@ -175,6 +175,7 @@ async fn no_start_shares_a_connection_with_anything() {
         operation: "look",
         verb: Verb::Get,
         path: &["a"],
+        query: &[],
         proof: Proof::Session("x-session", &id),
         timeout: None,
     };
@@ -286,7 +287,7 @@ async fn a_request_that_cannot_be_made_gives_the_permit_back() {
         path: &["a"],
         query: &[],
         session: ("x-session", &bad),
-        body: &json!({}),
+        body: Some(&json!({})),
     };
     let unsent = http.send_once(call, permit, |_| Answer::Accepted { job: None }).await.unwrap_err();
     assert!(matches!(unsent.why, NotSent::NoRequest(_)));

@@ -64,6 +64,9 @@ pub use send_once::NotSent;
 pub use send_once::StartCall;
 pub use send_once::Unsent;
 
+/// Length of no body. Without a body nothing else says that there is none, and some servers then answer 411 (RFC 9110, 8.6).
+const NO_BODY: &str = "0";
+
 /// Tries of one read. More would only delay what the reconcile's own backoff does better.
 const READ_TRIES_AFTER_THE_FIRST: usize = 2;
 
@@ -81,6 +84,8 @@ pub struct HttpOptions {
     pub fence: Arc<Fence>,
     /// Timeouts.
     pub timing: Timing,
+    /// Longest wait for the answer to a start; each vendor has its own in [`Timing`].
+    pub start_timeout: Duration,
     /// All time.
     pub clock: Clock,
     /// Who counts the calls.
@@ -104,7 +109,7 @@ pub struct Http {
 pub enum Verb {
     /// A read; tried again after a transient failure.
     Get,
-    /// A login; sent once.
+    /// A login, or what else harms nothing when it is done twice; sent once.
     Post,
     /// A logout; sent once.
     Delete,
@@ -127,6 +132,8 @@ pub struct Call<'a> {
     pub verb: Verb,
     /// Path segments, not encoded.
     pub path: &'a [&'a str],
+    /// Query, not encoded.
+    pub query: &'a [(&'a str, &'a str)],
     /// Who asks.
     pub proof: Proof<'a>,
     /// Another timeout than the usual one.
@@ -143,6 +150,7 @@ impl Http {
             per_second,
             fence,
             timing,
+            start_timeout,
             clock,
             observer,
         } = options;
@@ -152,7 +160,7 @@ impl Http {
         };
         let base = Url::parse(&authority.base_url()).map_err(|e| unusable(format!("{authority} is not an endpoint: {e}")))?;
         fence.check_host(base.host_str().unwrap_or_default())?;
-        let clients = Clients::new(ca_bundle_pem.as_deref(), &fence, &timing)?;
+        let clients = Clients::new(ca_bundle_pem.as_deref(), &fence, &timing, start_timeout)?;
         let limiter = Limiter::new(per_second, timing.retry_max, clock.clone());
         Ok(Http {
             vendor,
@@ -205,7 +213,7 @@ impl Http {
             Verb::Post => Method::POST,
             Verb::Delete => Method::DELETE,
         };
-        let url = self.url(call.operation, call.path, &[])?;
+        let url = self.url(call.operation, call.path, call.query)?;
         let mut request = self
             .clients
             .reads
@@ -216,8 +224,7 @@ impl Http {
             Proof::Session(name, id) => request.header(name, self.sensitive(call.operation, id)?),
         };
         if call.verb == Verb::Post {
-            // Without a body nothing else says that there is none, and some servers then answer 411 (RFC 9110, 8.6).
-            request = request.header(CONTENT_LENGTH, "0");
+            request = request.header(CONTENT_LENGTH, NO_BODY);
         }
         let timeout = call.timeout.unwrap_or(READ_TIMEOUT);
         request = request.timeout(timeout);

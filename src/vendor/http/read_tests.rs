@@ -14,6 +14,7 @@ fn look<'a>(id: &'a SecretString, path: &'a [&'a str]) -> Call<'a> {
         operation: "look",
         verb: Verb::Get,
         path,
+        query: &[],
         proof: Proof::Session("x-session", id),
         timeout: None,
     }
@@ -55,6 +56,7 @@ async fn a_login_and_a_definite_answer_are_not_tried_again() {
         operation: "login",
         verb: Verb::Post,
         path: &["s"],
+        query: &[],
         proof: Proof::Basic("u", &password),
         timeout: None,
     };

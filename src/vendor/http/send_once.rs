@@ -6,11 +6,13 @@
 use std::future::Ready;
 use std::future::ready;
 
+use reqwest::header::CONTENT_LENGTH;
 use reqwest::header::HeaderValue;
 use reqwest::header::USER_AGENT;
 use secrecy::SecretString;
 
 use super::Http;
+use super::NO_BODY;
 use super::failure::Broken;
 use super::reply::Reply;
 use super::room::Place;
@@ -32,8 +34,8 @@ pub struct StartCall<'a> {
     pub query: &'a [(&'a str, &'a str)],
     /// Header and session id.
     pub session: (&'static str, &'a SecretString),
-    /// The JSON body.
-    pub body: &'a serde_json::Value,
+    /// The JSON body; some vendors' starts have none.
+    pub body: Option<&'a serde_json::Value>,
 }
 
 /// Why nothing left the process.
@@ -110,14 +112,17 @@ impl Http {
         let agent = format!("windlass/{} (receipt {})", env!("CARGO_PKG_VERSION"), permit.receipt());
         let agent = HeaderValue::from_str(&agent).map_err(|_| no("the receipt's name fits in no header".to_owned()))?;
         let (name, id) = call.session;
-        self.clients
+        let request = self
+            .clients
             .starts
             .post(self.url(call.operation, call.path, call.query)?)
             .header(USER_AGENT, agent)
-            .header(name, self.sensitive(call.operation, id)?)
-            .json(call.body)
-            .build()
-            .map_err(|e| no(e.without_url().to_string()))
+            .header(name, self.sensitive(call.operation, id)?);
+        let request = match call.body {
+            Some(body) => request.json(body),
+            None => request.header(CONTENT_LENGTH, NO_BODY),
+        };
+        request.build().map_err(|e| no(e.without_url().to_string()))
     }
 }
 

@@ -173,6 +173,7 @@ impl Server {
             per_second: NonZeroU32::new(1000).unwrap(),
             fence: loopback_fence(),
             timing: quick(),
+            start_timeout: quick().start_timeout_vcenter,
             clock: Clock::system(),
             observer: None,
         }

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::answers::judge;
 use super::session;
-use super::sights::Asked;
 use super::sights::of_info;
 use super::sights::of_summary;
 use super::wire;
@@ -18,6 +17,7 @@ use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
 use crate::vendor::mutated;
+use crate::vendor::seam::Asked;
 use crate::vendor::text;
 
 const CLUSTER: &str = "domain-c8";

@@ -28,28 +28,23 @@ use serde_json::Value;
 
 use self::failures::failure;
 use self::failures::not_this_product;
-use self::session::HEADER;
-use self::session::Session;
-use self::session::Token;
-use self::sights::Asked;
 use self::wire::ApiError;
-use super::CallObserver;
+use super::ClientOptions;
 use super::ListFailure;
 use super::Listing;
 use super::Probe;
-use super::credentials::CredentialSource;
 use super::error::VendorError;
 use super::http::Call;
 use super::http::Dated;
-use super::http::Fence;
 use super::http::Http;
 use super::http::HttpOptions;
 use super::http::Proof;
 use super::http::Reply;
 use super::http::Verb;
-use crate::clock::Clock;
+use super::seam::Asked;
+use super::session::Session;
+use super::session::Token;
 use crate::upgrade::sight::Sight;
-use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Timing;
@@ -74,24 +69,6 @@ const NAMED: usize = 5;
 /// Calls a second. vCenter documents no limit. The largest batch (64 clusters), all in flight and each looked at every 10 s, asks 6.4 times
 /// a second; 10 leaves room for the list and for starts, and is far below what its own user interface asks.
 const CALLS_PER_SECOND: u32 = 10;
-
-/// What a [`VCenter`] is made of.
-pub struct ClientOptions {
-    /// Where.
-    pub authority: Authority,
-    /// `spec.caBundlePEM`; without it the public roots are trusted.
-    pub ca_bundle_pem: Option<String>,
-    /// Asked at each login and each probe.
-    pub credentials: Arc<dyn CredentialSource>,
-    /// The installation's address fence.
-    pub fence: Arc<Fence>,
-    /// Timeouts.
-    pub timing: Timing,
-    /// All time.
-    pub clock: Clock,
-    /// Who counts the calls.
-    pub observer: Option<Arc<dyn CallObserver>>,
-}
 
 /// The client of one vCenter. Cheap to clone; all clones share one session and one limiter.
 #[derive(Clone)]
@@ -125,6 +102,7 @@ impl VCenter {
             ca_bundle_pem,
             per_second,
             fence,
+            start_timeout: timing.start_timeout_vcenter,
             timing: timing.clone(),
             clock,
             observer,
@@ -132,7 +110,7 @@ impl VCenter {
         Ok(VCenter {
             shared: Arc::new(Shared {
                 http,
-                session: Session::new(credentials),
+                session: Session::new(session::door(), credentials),
                 timing,
             }),
         })
@@ -155,7 +133,7 @@ impl VCenter {
             message = format!("{message}; versions: {named}{more}");
         }
         Ok(Probe {
-            product: PRODUCT,
+            product: PRODUCT.to_owned(),
             version: None,
             message,
         })
@@ -201,12 +179,7 @@ impl VCenter {
 
     /// One look at one cluster, with all its detail but its name.
     pub async fn observe(&self, target: &TargetKey) -> Sight {
-        let clock = self.shared.http.clock();
-        let before = Asked {
-            mono: clock.mono(),
-            at: clock.wall(),
-            authority: self.shared.http.authority().clone(),
-        };
+        let before = Asked::now(&self.shared.http);
         match self.look(target).await {
             Ok((sight, _)) => sight,
             Err(error) => before.not_seen(&error.message(), false, true),
@@ -262,11 +235,11 @@ impl VCenter {
     async fn get(&self, operation: &'static str, path: &[&str]) -> Result<(Dated, Arc<Token>), VendorError> {
         let Shared { http, session, .. } = &*self.shared;
         let mut token = session.token(http).await?;
-        let mut dated = http.read(&read_call(operation, path, &token)).await?;
+        let mut dated = http.read(&read_call(operation, path, session.proof(&token))).await?;
         if dated.reply.status == 401 {
             token.retire();
             token = session.token(http).await?;
-            dated = http.read(&read_call(operation, path, &token)).await?;
+            dated = http.read(&read_call(operation, path, session.proof(&token))).await?;
         }
         if dated.reply.status == 401 {
             session.discard(http, &token).await;
@@ -276,20 +249,17 @@ impl VCenter {
     }
 
     fn asked(&self, dated: &Dated) -> Asked {
-        Asked {
-            mono: dated.asked,
-            at: dated.at,
-            authority: self.shared.http.authority().clone(),
-        }
+        Asked::of(&self.shared.http, dated)
     }
 }
 
-fn read_call<'a>(operation: &'static str, path: &'a [&'a str], token: &'a Token) -> Call<'a> {
+fn read_call<'a>(operation: &'static str, path: &'a [&'a str], proof: Proof<'a>) -> Call<'a> {
     Call {
         operation,
         verb: Verb::Get,
         path,
-        proof: Proof::Session(HEADER, token.secret()),
+        query: &[],
+        proof,
         timeout: None,
     }
 }

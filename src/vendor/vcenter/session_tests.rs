@@ -1,51 +1,18 @@
 //! Sessions: one login for all, replaced when it dies, and credentials that come and go. Holds what other tests of the client share, too.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64;
-use futures::future::BoxFuture;
-use secrecy::SecretString;
 
+use super::session::HEADER;
 use super::tests::READY;
 use super::tests::not_seen;
 use super::*;
+use crate::clock::Clock;
 use crate::vendor::credentials::CredentialError;
-use crate::vendor::credentials::Credentials;
+use crate::vendor::credentials::CredentialSource;
+use crate::vendor::credentials::Secrets;
 use crate::vendor::http::testing::*;
-
-/// Passwords (or failures) given one after another; the last one stays.
-struct Secrets {
-    left: Mutex<VecDeque<Result<&'static str, CredentialError>>>,
-    asked: AtomicUsize,
-}
-
-impl Secrets {
-    fn new(of: impl IntoIterator<Item = Result<&'static str, CredentialError>>) -> Arc<Secrets> {
-        Arc::new(Secrets {
-            left: Mutex::new(of.into_iter().collect()),
-            asked: AtomicUsize::new(0),
-        })
-    }
-}
-
-impl CredentialSource for Secrets {
-    fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut left = self.left.lock().unwrap();
-        let next = if left.len() > 1 {
-            left.pop_front().unwrap()
-        } else {
-            left[0].clone()
-        };
-        Box::pin(std::future::ready(next.map(|p| Credentials {
-            username: "adm@vsphere.local".to_owned(),
-            password: SecretString::from(p),
-        })))
-    }
-}
 
 pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource>) -> VCenter {
     let clock = Clock::system();

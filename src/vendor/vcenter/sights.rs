@@ -4,7 +4,6 @@
 //! taken for READY. `progress` counts control-plane nodes. Sources: vSphere Automation API specification 9.1, schemas
 //! `NamespaceManagement.Software.Clusters.Summary` and `.Info`.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::wire;
@@ -15,43 +14,12 @@ use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
-use crate::upgrade::target::Authority;
-use crate::upgrade::timing::Mono;
+use crate::vendor::seam::Asked;
 use crate::vendor::text::sanitize;
 
 /// Most versions that a cluster is offered; vCenter offers a handful. Sights are kept, four of each target, and a list of 8 MiB in each
 /// would be the end of the process. A longer list counts as not shown, and the sight as incomplete.
 const MOST_VERSIONS: usize = 64;
-
-/// When and of whom something was asked.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub mono: Mono,
-    pub at: Timestamp,
-    pub authority: Authority,
-}
-
-impl Asked {
-    /// A look that showed nothing.
-    pub fn not_seen(&self, why: &str, unknown_object: bool, detailed: bool) -> Sight {
-        Sight {
-            asked: self.mono,
-            at: self.at,
-            authority: self.authority.clone(),
-            complete: unknown_object,
-            motion: Motion::NotSeen {
-                why: sanitize(why),
-                unknown_object,
-            },
-            looks: None,
-            offered: Offered::Unasked,
-            jobs: Vec::new(),
-            identity: None,
-            says: None,
-            detailed,
-        }
-    }
-}
 
 /// A row of `GET software/clusters`. `None` when it does not say which cluster it is about.
 pub(super) fn of_summary(asked: &Asked, row: &Value) -> Option<(String, Sight)> {
@@ -141,9 +109,12 @@ fn says(info: &Value, status: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::upgrade::target::Authority;
+    use crate::upgrade::timing::Mono;
 
     fn asked() -> Asked {
         Asked {

@@ -10,7 +10,6 @@ use super::Shared;
 use super::VCenter;
 use super::answers;
 use super::session::HEADER;
-use super::session::Token;
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
@@ -23,6 +22,7 @@ use crate::vendor::http::NotSent;
 use crate::vendor::http::Reply;
 use crate::vendor::http::StartCall;
 use crate::vendor::http::Unsent;
+use crate::vendor::session::Token;
 
 /// A start that is prepared: a fresh look, a session that this look has just used, and a token of the limiter.
 #[must_use = "a prepared start is started or deliberately dropped"]
@@ -57,7 +57,7 @@ impl Ready {
             path: &CLUSTERS,
             query: &[("action", "upgradeMultiple")],
             session,
-            body: &body,
+            body: Some(&body),
         };
         let judge = |reply: &Reply| {
             let pause = reply.retry_after.map(|wanted| wanted.min(timing.retry_max));

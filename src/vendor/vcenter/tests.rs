@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session::HEADER;
 use super::session_tests::client;
 use super::session_tests::count;
 use super::session_tests::login_or;
@@ -13,6 +14,7 @@ use crate::upgrade::facts::Options;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::sight::Motion;
+use crate::upgrade::target::Authority;
 use crate::vendor::http::NotSent;
 use crate::vendor::http::testing::*;
 

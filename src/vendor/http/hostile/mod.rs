@@ -66,7 +66,7 @@ async fn start_with(http: &Http, body: &serde_json::Value) -> Answer {
         path: &["api", "start"],
         query: &[("action", "go")],
         session: ("x-session", &id),
-        body,
+        body: Some(body),
     };
     let judged = |reply: &Reply| judge(CLUSTER, reply.status, reply.retry_after, reply.whole_body());
     let sent = http.send_once(call, permit(http.authority().clone(), CLUSTER), judged).await;
@@ -84,6 +84,7 @@ async fn read_within(http: &Http, verb: Verb, millis: u64) -> Result<Dated, Vend
         operation: "look",
         verb,
         path: &["api", "look"],
+        query: &[],
         proof: Proof::Session("x-session", &id),
         timeout: Some(Duration::from_millis(millis)),
     };

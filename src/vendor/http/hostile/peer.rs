@@ -194,6 +194,7 @@ impl Peer {
             ca_bundle_pem: Some(self.ca_pem.clone()),
             per_second: NonZeroU32::new(1000).unwrap(),
             fence: loopback_fence(),
+            start_timeout: timing.start_timeout_vcenter,
             timing,
             clock: Clock::system(),
             observer: None,
