@@ -10,6 +10,7 @@ use kube::CustomResourceExt;
 use super::ApplianceUpdate;
 use super::ClusterUpgradeBatch;
 use super::Connection;
+use super::Inventory;
 use super::UpgradeReceipt;
 
 /// All CRDs, as they are to be installed. Use this instead of the kinds' own `crd()`, which lacks the finish.
@@ -19,6 +20,7 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
         unseen_until_looked_at(finish(Connection::crd())),
         unseen_until_looked_at(finish(ApplianceUpdate::crd())),
         unseen_until_looked_at(finish(ClusterUpgradeBatch::crd())),
+        unseen_until_looked_at(finish(Inventory::crd())),
         finish(UpgradeReceipt::crd()),
     ]
 }

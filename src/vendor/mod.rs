@@ -27,9 +27,14 @@ pub mod vcenter;
 
 pub use seam::CallObserver;
 pub use seam::ClientOptions;
+pub use seam::FoundCluster;
+pub use seam::FoundUpdate;
+pub use seam::FoundVersion;
+pub use seam::Inventory;
 pub use seam::ListFailure;
 pub use seam::Listing;
 pub use seam::Probe;
+pub use seam::Updates;
 
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
@@ -100,6 +105,14 @@ impl VendorClient {
         match self {
             VendorClient::RecoveryAppliance(client) => client.prepare(target).await.map(Ready::RecoveryAppliance),
             VendorClient::VCenter(client) => client.prepare(target).await.map(Ready::VCenter),
+        }
+    }
+
+    /// What the endpoint offers, for people. `start_open`: a start may be under way there, so nothing is asked that leaves a trace.
+    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+        match self {
+            VendorClient::RecoveryAppliance(client) => client.inventory(start_open).await,
+            VendorClient::VCenter(client) => client.inventory().await,
         }
     }
 

@@ -54,6 +54,82 @@ pub struct Probe {
     pub message: String,
 }
 
+/// What an endpoint offers, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inventory {
+    /// A vCenter.
+    VCenter {
+        /// Versions that it holds.
+        versions: Vec<FoundVersion>,
+        /// Its Supervisor clusters.
+        clusters: Vec<FoundCluster>,
+    },
+    /// A recovery appliance.
+    RecoveryAppliance {
+        /// What it says it is.
+        product: Option<String>,
+        /// Version that it is at.
+        version: String,
+        /// What its repository offers.
+        updates: Updates,
+    },
+}
+
+/// What a recovery appliance's repository offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Updates {
+    /// These.
+    Listed(Vec<FoundUpdate>),
+    /// Asked, and the appliance could not say.
+    Unavailable {
+        /// Why, in the vendor's words.
+        why: String,
+    },
+    /// Not asked: a start may be under way there, and asking would leave a task in the list that its fate is judged by.
+    NotAsked,
+}
+
+/// A version that a vCenter holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundVersion {
+    /// As the vendor spells it.
+    pub version: String,
+    /// In the vendor's words.
+    pub release_date: Option<String>,
+}
+
+/// A Supervisor cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCluster {
+    /// Its id.
+    pub id: String,
+    /// The vendor's name of it.
+    pub name: Option<String>,
+    /// Version that it is at.
+    pub version: Option<String>,
+    /// Versions that it may go to.
+    pub offered: Vec<String>,
+    /// What it does, in the vendor's word.
+    pub state: Option<&'static str>,
+}
+
+/// An update that a recovery appliance offers. Everything but its version may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundUpdate {
+    /// As the vendor spells it.
+    pub version: String,
+    /// FEATURE, SECURITY, FIX or MULTIPLE.
+    pub type_: Option<String>,
+    /// MODERATE, IMPORTANT or CRITICAL.
+    pub severity: Option<String>,
+    /// When it was released.
+    pub released: Option<Timestamp>,
+    /// Whether the appliance restarts for it.
+    pub reboot: Option<bool>,
+    /// What it is about, redacted and bounded.
+    pub summary: Option<String>,
+}
+
 /// One look at every target that an endpoint lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {

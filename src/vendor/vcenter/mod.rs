@@ -8,6 +8,7 @@
 
 mod answers;
 mod failures;
+mod inventory;
 mod session;
 mod sights;
 mod start;
@@ -124,11 +125,11 @@ impl VCenter {
         let count = self.list().await.map_err(|failure| failure.error)?.sights.len();
         let mut message = format!("logged in; {count} Supervisor cluster{}", if count == 1 { "" } else { "s" });
         // For people only, so its failure fails nothing: what a cluster may go to is in the cluster's own look.
-        if let Ok(versions) = self.versions().await
+        if let Ok(versions) = self.held().await
             && !versions.is_empty()
         {
             let more = versions.len().saturating_sub(NAMED);
-            let named = versions.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+            let named = versions.into_iter().take(NAMED).map(|v| v.version).collect::<Vec<_>>().join(", ");
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             message = format!("{message}; versions: {named}{more}");
         }
@@ -164,17 +165,6 @@ impl VCenter {
             complete,
             sights,
         })
-    }
-
-    /// Versions that this vCenter holds for Supervisor clusters, as it lists them (`cluster-available-versions`). What a given cluster may go
-    /// to is fewer, and in its own look.
-    pub async fn versions(&self) -> Result<Vec<String>, VendorError> {
-        const OPERATION: &str = "list_versions";
-        let (dated, _) = self.get(OPERATION, &VERSIONS).await?;
-        match json_of(&dated.reply) {
-            Some(Value::Array(rows)) if dated.reply.status == 200 => Ok(rows.iter().filter_map(|row| wire::word(row, "version")).collect()),
-            _ => Err(failure(&self.shared.http, OPERATION, &dated.reply)),
-        }
     }
 
     /// One look at one cluster, with all its detail but its name.
