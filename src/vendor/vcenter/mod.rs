@@ -126,6 +126,7 @@ impl VCenter {
             fence,
             start_timeout: timing.start_timeout_vcenter,
             timing: timing.clone(),
+            retry_reads: true,
             clock,
             observer,
         })?;
