@@ -117,10 +117,7 @@ impl Session {
             if !self.old(&token, since) {
                 return Ok(token);
             }
-            state.current = None;
-            if let Some(before) = state.previous.replace(token) {
-                self.end(http, &before).await;
-            }
+            self.set_aside(http, &mut state, token).await;
         }
         if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| *at > since) {
             return Err(error.clone());
@@ -136,9 +133,12 @@ impl Session {
         if let (Some((token, used)), Ok(now)) = (&state.current, &credentials)
             && token.alive()
             && used.same_as(now)
-            && !self.old(token, http.clock().mono())
         {
-            return Ok(Arc::clone(token));
+            let token = Arc::clone(token);
+            if !self.old(&token, http.clock().mono()) {
+                return Ok(token);
+            }
+            self.set_aside(http, &mut state, token).await;
         }
         if credentials.is_ok()
             && let Some((old, _)) = state.current.take()
@@ -201,6 +201,14 @@ impl Session {
                 self.end(http, &token).await;
                 token.retire();
             }
+        }
+    }
+
+    /// Its age is reached: the next one takes its place, and the one before it is ended.
+    async fn set_aside(&self, http: &Http, state: &mut MutexGuard<'_, State>, token: Arc<Token>) {
+        state.current = None;
+        if let Some(before) = state.previous.replace(token) {
+            self.end(http, &before).await;
         }
     }
 

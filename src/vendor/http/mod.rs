@@ -86,6 +86,8 @@ pub struct HttpOptions {
     pub timing: Timing,
     /// Longest wait for the answer to a start; each vendor has its own in [`Timing`].
     pub start_timeout: Duration,
+    /// Whether a read that failed in passing is tried again at once; not where the vendor bans who asks too often.
+    pub retry_reads: bool,
     /// All time.
     pub clock: Clock,
     /// Who counts the calls.
@@ -100,6 +102,7 @@ pub struct Http {
     clients: Clients,
     limiter: Limiter,
     room: Room,
+    retry_reads: bool,
     clock: Clock,
     observer: Option<Arc<dyn CallObserver>>,
 }
@@ -151,6 +154,7 @@ impl Http {
             fence,
             timing,
             start_timeout,
+            retry_reads,
             clock,
             observer,
         } = options;
@@ -169,6 +173,7 @@ impl Http {
             clients,
             limiter,
             room: Room::of_the_process(),
+            retry_reads,
             clock,
             observer,
         })
@@ -185,9 +190,11 @@ impl Http {
     }
 
     /// Sends a call that is not a start. Any status but 429 is a [`Reply`] and for the vendor's client to judge. A GET is tried again
-    /// when no connection came about or it broke, or on 502, 503 and 504; not after a timeout, which would only treble the wait.
+    /// when no connection came about or it broke, or on 502, 503 and 504, where [`HttpOptions::retry_reads`] lets it; not after a timeout,
+    /// which would only treble the wait.
     pub async fn read(&self, call: &Call<'_>) -> Result<Dated, VendorError> {
-        let tries = if call.verb == Verb::Get { READ_TRIES_AFTER_THE_FIRST } else { 0 };
+        let again = self.retry_reads && call.verb == Verb::Get;
+        let tries = if again { READ_TRIES_AFTER_THE_FIRST } else { 0 };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(2))

@@ -174,6 +174,7 @@ impl Server {
             fence: loopback_fence(),
             timing: quick(),
             start_timeout: quick().start_timeout_vcenter,
+            retry_reads: true,
             clock: Clock::system(),
             observer: None,
         }

@@ -284,6 +284,21 @@ async fn an_appliance_that_is_away_is_not_seen() {
 }
 
 #[tokio::test]
+async fn an_appliance_in_trouble_is_not_asked_again_at_once() {
+    let server = Server::serve(|r, _| match call(r).as_str() {
+        "GET /appliance" => json(503, ""),
+        _ => appliance_or(r, |_| page(&[])),
+    })
+    .await;
+    let sight = client(&server).observe(&target(&server), None).await;
+    let Motion::NotSeen { why, .. } = &sight.motion else {
+        panic!("{sight:?}")
+    };
+    assert_eq!(why, "get_appliance answered 503 (an empty body)");
+    assert_eq!(count(&server, "GET /appliance"), 1);
+}
+
+#[tokio::test]
 async fn an_appliance_without_a_version_is_seen_and_proves_nothing() {
     let server = Server::serve(|r, _| match call(r).as_str() {
         "GET /appliance" => json(

@@ -9,7 +9,8 @@
 //! clients. The specifications name no base path; its default is what the documentation prints.
 //!
 //! **Pace.** This family of APIs bans who asks too often. A look (`GET /appliance` and the tasks), a probe, and each step of a
-//! `retrieve-updates` begin at least `appliance_pause` after the last one began, whoever asks; a start waits for nothing.
+//! `retrieve-updates` begin at least `appliance_pause` after the last one began, whoever asks; none is
+//! tried again before its next turn. A start waits for nothing.
 
 mod answers;
 mod calls;
@@ -59,7 +60,7 @@ pub use start::Ready;
 pub use start::describe_request;
 
 /// Name of the product, for people; the appliance itself says which of the family it is.
-const PRODUCT: &str = "VMware recovery appliance";
+const PRODUCT: &str = "a VMware recovery appliance";
 
 /// Calls a second, within one look: looks themselves are seconds apart.
 const CALLS_PER_SECOND: u32 = 5;
@@ -104,6 +105,7 @@ impl RecoveryAppliance {
             fence,
             start_timeout: timing.start_timeout_appliance,
             timing: timing.clone(),
+            retry_reads: false,
             clock,
             observer,
         })?;
@@ -129,7 +131,7 @@ impl RecoveryAppliance {
         shared.turn().await;
         shared.session.refresh(&shared.http).await?;
         let (_, appliance, _) = shared.appliance().await?;
-        let product = appliance.product.unwrap_or_else(|| PRODUCT.to_owned());
+        let product = appliance.product.unwrap_or_else(|| PRODUCT.trim_start_matches("a ").to_owned());
         let version = appliance.version.as_deref().unwrap_or("of an unknown version");
         let host = appliance.hostname.map(|host| format!(" on {host}")).unwrap_or_default();
         Ok(Probe {

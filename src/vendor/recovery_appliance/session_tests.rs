@@ -282,7 +282,7 @@ async fn looks_are_a_pause_apart_whoever_asks() {
     assert_eq!(
         vc.list().await.unwrap().sights[APPLIANCE].offered,
         Offered::Unavailable {
-            why: "retrieve_updates gave no task, but JSON, 29 bytes".to_owned()
+            why: "retrieve_updates gave a task without an id".to_owned()
         }
     );
 }

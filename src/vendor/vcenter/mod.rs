@@ -105,6 +105,7 @@ impl VCenter {
             fence,
             start_timeout: timing.start_timeout_vcenter,
             timing: timing.clone(),
+            retry_reads: true,
             clock,
             observer,
         })?;

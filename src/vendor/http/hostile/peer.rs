@@ -196,6 +196,7 @@ impl Peer {
             fence: loopback_fence(),
             start_timeout: timing.start_timeout_vcenter,
             timing,
+            retry_reads: true,
             clock: Clock::system(),
             observer: None,
         }
