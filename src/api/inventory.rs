@@ -114,7 +114,7 @@ pub struct OfferedVersion {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterInventory {
-    /// Its id, such as domain-c8: what spec.clusters[].cluster takes.
+    /// Its id, such as domain-c8, as an entry of spec.clusters names it.
     pub cluster: String,
     /// The name that vCenter shows people.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,8 @@
 //! The controller of Connection: probe the endpoint, say whether it can be used, and tell its upgrades when that changes.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -23,6 +21,11 @@ use serde_json::json;
 use super::conditions::Conditions;
 use super::context::Context;
 use super::patch;
+use super::rounds;
+use super::rounds::Brought;
+use super::rounds::Kept;
+use super::rounds::Of;
+use super::rounds::Rounds;
 use super::upgrades::wake_users;
 use super::wakes::Kind;
 use super::wakes::Who;
@@ -32,7 +35,6 @@ use crate::api::connection::ConnectionStatus;
 use crate::api::connection::VendorInfo;
 use crate::upgrade::slots::may_hold;
 use crate::upgrade::target::Authority;
-use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::vendor::Probe;
 use crate::vendor::error::Class;
@@ -65,62 +67,12 @@ impl Error {
     }
 }
 
-/// What the last probe of each Connection found, in its present form, and which are under way.
-#[derive(Default)]
-pub struct Probes(Mutex<Inner>);
+/// What one probe found.
+pub type Probed = Result<Probe, VendorError>;
 
-#[derive(Default)]
-struct Inner {
-    found: HashMap<Who, Probed>,
-    under_way: HashSet<Who>,
-}
-
-#[derive(Clone)]
-struct Probed {
-    of: (String, i64),
-    at: Mono,
-    found: Result<Probe, VendorError>,
-}
-
-impl Probes {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn last(&self, who: &Who, of: &(String, i64)) -> Option<Probed> {
-        self.inner().found.get(who).filter(|p| p.of == *of).cloned()
-    }
-
-    fn keep(&self, who: &Who, probed: Probed) {
-        self.inner().found.insert(who.clone(), probed);
-    }
-
-    /// The Connection is gone.
-    pub fn forget(&self, who: &Who) {
-        self.inner().found.remove(who);
-    }
-}
-
-/// The one probe of a Connection that is under way; its end, a panic's too, makes room for the next and wakes the Connection.
-struct Turn {
-    context: Arc<Context>,
-    who: Who,
-}
-
-impl Turn {
-    fn begin(context: &Arc<Context>, who: &Who) -> Option<Turn> {
-        let free = context.probes.inner().under_way.insert(who.clone());
-        free.then(|| Turn {
-            context: Arc::clone(context),
-            who: who.clone(),
-        })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.context.probes.inner().under_way.remove(&self.who);
-        self.context.wakes.wake(&self.who);
+impl Kept for Probed {
+    fn rounds(context: &Context) -> &Rounds<Probed> {
+        &context.probes
     }
 }
 
@@ -141,13 +93,13 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
     let Some(probed) = last else {
         return Ok(Action::requeue(context.timing.wake));
     };
-    if !report(&context, connection, &who, &probed.found).await? {
+    if !report(&context, connection, &who, &probed.what).await? {
         return Ok(Action::requeue(BEHIND));
     }
     if due {
         return Ok(Action::requeue(context.timing.wake));
     }
-    let left = interval(&context.timing, &probed.found).saturating_sub(context.clock.mono().since(probed.at));
+    let left = interval(&context.timing, &probed.what).saturating_sub(context.clock.mono().since(probed.at));
     Ok(Action::requeue(left.max(Duration::from_millis(10))))
 }
 
@@ -160,9 +112,9 @@ pub fn wake_first(context: &Context, who: &Who, connection: &Connection) {
 }
 
 /// A probe is due at its interval, or when a call through this Connection went wrong since.
-fn due(context: &Context, connection: &Connection, probed: &Probed) -> bool {
+fn due(context: &Context, connection: &Connection, probed: &Brought<Probed>) -> bool {
     let doubted = context.clients.of(connection).is_ok_and(|client| client.take_doubt());
-    doubted || context.clock.mono().since(probed.at) >= interval(&context.timing, &probed.found)
+    doubted || context.clock.mono().since(probed.at) >= interval(&context.timing, &probed.what)
 }
 
 /// What fails is tried again sooner. Wrong credentials are safe to try again: the same ones are not sent twice (see `clients`). A vendor
@@ -177,28 +129,21 @@ fn interval(timing: &Timing, found: &Result<Probe, VendorError>) -> Duration {
     }
 }
 
-/// Probes in a task of its own, whose end wakes the Connection: an endpoint that never answers holds no reconcile slot, or a handful of
-/// them would keep everybody else's Connections waiting.
-fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who: &Who, of: (String, i64)) {
-    let Some(turn) = Turn::begin(context, who) else { return };
+fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who: &Who, of: Of) {
     let guard = Arc::clone(guard);
-    context.tasks.spawn(async move {
-        let Ok(connection) = &guard.0 else { return };
-        let context = &turn.context;
-        let at = context.clock.mono();
-        let found = match context.clients.of(connection) {
-            Ok(client) => {
-                let _using = client.using();
-                let found = client.vendor.probe().await;
-                client.take_doubt();
-                if let Err(error) = &found {
-                    client.refused(error);
-                }
-                found
-            }
-            Err(error) => Err(error),
+    rounds::begin(context, who, of, async move |context: Arc<Context>| {
+        let connection = guard.0.as_ref().ok()?;
+        let client = match context.clients.of(connection) {
+            Ok(client) => client,
+            Err(error) => return Some(Err(error)),
         };
-        context.probes.keep(&turn.who, Probed { of, at, found });
+        let _using = client.using();
+        let found = client.vendor.probe().await;
+        client.take_doubt();
+        if let Err(error) = &found {
+            client.refused(error);
+        }
+        Some(found)
     });
 }
 

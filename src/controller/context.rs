@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
@@ -15,16 +16,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
-use super::connection::Probes;
+use super::connection::Probed;
+use super::inventory::Looked;
 use super::kinds::Cached;
 use super::kinds::Caches;
 use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
+use super::rounds::Rounds;
 use super::sights::Sights;
+use super::wakes::Kind;
 use super::wakes::Wakes;
 use super::wakes::Who;
 use crate::api::Connection;
+use crate::api::Inventory;
 use crate::clock::Clock;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -61,7 +66,9 @@ pub struct Context {
     /// Vendor clients.
     pub clients: Clients,
     /// What probes of Connections found.
-    pub probes: Probes,
+    pub probes: Rounds<Probed>,
+    /// What looks for Inventories brought.
+    pub inventories: Rounds<Looked>,
     /// The only maker of permits.
     pub permits: Permits,
     /// False: no start at all; runs are followed.
@@ -87,6 +94,8 @@ pub struct Scope {
     pub connections_known: CancellationToken,
     /// Upgrades of all kinds.
     pub upgrades: Caches,
+    /// Inventories.
+    pub inventories: Store<DeserializeGuard<Inventory>>,
 }
 
 impl Context {
@@ -141,11 +150,16 @@ impl Context {
         caches.flat_map(Cached::uids).collect()
     }
 
-    /// The upgrades, of whatever kind, that go through a Connection.
+    /// The upgrades, of whatever kind, and the Inventories that go through a Connection.
     pub fn users_of(&self, namespace: &str, connection: &str) -> Vec<Who> {
         let Some(scope) = self.scope(namespace) else { return Vec::new() };
         let caches = scope.upgrades.each().into_iter();
-        caches.flat_map(|cache| cache.users_of(namespace, connection)).collect()
+        let mut users: Vec<Who> = caches.flat_map(|cache| cache.users_of(namespace, connection)).collect();
+        let inventories = scope.inventories.state();
+        let readable = inventories.iter().filter_map(|i| i.0.as_ref().ok());
+        let theirs = readable.filter(|i| i.metadata.namespace.as_deref() == Some(namespace) && i.spec.connection_ref.name == connection);
+        users.extend(theirs.map(|i| Who::new(Kind::Inventory, namespace, &i.name_any())));
+        users
     }
 }
 

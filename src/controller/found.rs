@@ -63,7 +63,10 @@ pub fn shown(old: Option<&InventoryStatus>, looked: &Result<Inventory, VendorErr
     match looked {
         Ok(Inventory::VCenter { versions, clusters }) => observed(vcenter(versions, clusters)),
         Ok(Inventory::RecoveryAppliance { product, version, updates }) => {
-            let before = old.and_then(|s| s.recovery_appliance.as_ref()).map(|a| a.updates.clone()).unwrap_or_default();
+            let before = old
+                .and_then(|s| s.recovery_appliance.as_ref())
+                .map(|a| a.updates.clone())
+                .unwrap_or_default();
             appliance(product.as_ref(), version, updates, before)
         }
         Err(error) => Shown::not_ready(error.reason(), error.message()),
@@ -138,7 +141,11 @@ fn appliance(product: Option<&String>, version: &str, updates: &Updates, before:
             };
             observed(found(shown, &offers, all.len() > MOST_ROWS))
         }
-        Updates::NotAsked => observed(found(before, "an update may be under way: what it offers was not asked again", false)),
+        Updates::NotAsked => observed(found(
+            before,
+            "an update may be under way: what it offers was not asked again",
+            false,
+        )),
         Updates::Unavailable { why } => Shown {
             ready: false,
             reason: "RepositoryUnreachable",

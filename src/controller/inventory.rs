@@ -90,7 +90,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
     if inventory.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let who = Who::of(Kind::Inventory, &inventory.namespace().unwrap_or_default(), &inventory.name_any());
+    let who = Who::new(Kind::Inventory, &inventory.namespace().unwrap_or_default(), &inventory.name_any());
     let name = &inventory.spec.connection_ref.name;
     let Some(connection) = context.connection(&who.namespace, name) else {
         let why = format!("Connection {name} does not exist");
@@ -185,7 +185,13 @@ fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, connection: &Connecti
 /// Writes the status if it says something new: at most once for each look.
 async fn write(context: &Context, inventory: &Inventory, shown: &Shown, brought: Option<&Brought<Looked>>) -> Result<(), Error> {
     let old = inventory.status.clone().unwrap_or_default();
-    let new = status(inventory.metadata.generation, &old, shown, brought.map(|b| b.wall), context.clock.wall());
+    let new = status(
+        inventory.metadata.generation,
+        &old,
+        shown,
+        brought.map(|b| b.wall),
+        context.clock.wall(),
+    );
     let as_json = |s: &InventoryStatus| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
         return Ok(());

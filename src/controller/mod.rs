@@ -9,7 +9,9 @@ pub mod clients;
 pub mod conditions;
 pub mod connection;
 pub mod context;
+pub mod found;
 pub mod gather;
+pub mod inventory;
 pub mod kinds;
 pub mod ledgers;
 pub mod line;
@@ -19,6 +21,7 @@ pub mod receipts;
 #[cfg(test)]
 mod receipts_fuzz;
 pub mod report;
+pub mod rounds;
 pub mod run;
 pub mod sights;
 pub mod streams;

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
-use super::connection::Probes;
 use super::context::Context;
 use super::context::Scope;
 use super::context::Starting;
@@ -25,6 +24,7 @@ use super::kinds;
 use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
+use super::rounds::Rounds;
 use super::sights::Sights;
 use super::streams;
 use super::sweep;
@@ -212,12 +212,14 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     let mut scopes = Vec::new();
     for namespace in watched(&options.watch) {
         let ((connections, connections_to), (upgrades, upgrades_to)) = (reflector::store(), kinds::caches());
-        writers.push((namespace.clone(), connections_to, upgrades_to));
+        let (inventories, inventories_to) = reflector::store();
+        writers.push((namespace.clone(), connections_to, upgrades_to, inventories_to));
         scopes.push(Scope {
             namespace,
             connections,
             connections_known: CancellationToken::new(),
             upgrades,
+            inventories,
         });
     }
     let context = Arc::new(Context {
@@ -258,7 +260,8 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         line: Line::default(),
         sights,
         wakes: parts.wakes,
-        probes: Probes::default(),
+        probes: Rounds::default(),
+        inventories: Rounds::default(),
         starts_enabled: options.starts_enabled,
         tasks: tasks.clone(),
         starting: Starting::default(),
@@ -266,8 +269,10 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     });
     let controllers = TaskTracker::new();
     let ended = CancellationToken::new();
-    for (namespace, connections, upgrades) in writers {
+    for (namespace, connections, upgrades, inventories) in writers {
         let run = streams::connections(Arc::clone(&context), namespace.clone(), connections, stopping.clone());
+        controllers.spawn(guarded(run, ended.clone()));
+        let run = streams::inventories(Arc::clone(&context), namespace.clone(), inventories, stopping.clone());
         controllers.spawn(guarded(run, ended.clone()));
         for run in upgrades.run(&context, namespace.as_ref(), &stopping) {
             controllers.spawn(guarded(run, ended.clone()));

@@ -30,11 +30,13 @@ use super::connection;
 use super::connection::CONNECTION;
 use super::connection::Gates;
 use super::context::Context;
+use super::inventory;
 use super::upgrade::Upgrade;
 use super::upgrades;
 use super::wakes::Kind;
 use super::wakes::Who;
 use crate::api::Connection;
+use crate::api::Inventory;
 
 /// Reconciles at once per kind. A pass takes milliseconds and holds no slot while a start is under way.
 const CONCURRENCY: u16 = 8;
@@ -146,6 +148,55 @@ async fn ends(run: impl Future<Output = ()>, listed: CancellationToken, stopping
     }
 }
 
+/// Reconciles Inventories until `stopping`.
+pub async fn inventories(
+    context: Arc<Context>,
+    namespace: Option<String>,
+    writer: Writer<DeserializeGuard<Inventory>>,
+    stopping: CancellationToken,
+) {
+    for scope in context.scopes.iter().filter(|s| s.namespace == namespace) {
+        if stopping.run_until_cancelled(scope.connections_known.cancelled()).await.is_none() {
+            return;
+        }
+    }
+    const KIND: &str = Kind::Inventory.word();
+    let reader = writer.as_reader();
+    let (told, known) = (Arc::clone(&context), CancellationToken::new());
+    let listed = known.clone();
+    let events = watch(api::<Inventory>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
+        Ok(Event::Delete(gone)) => {
+            let who = Who::new(Kind::Inventory, &gone.namespace().unwrap_or_default(), &gone.name_any());
+            told.inventories.forget(&who);
+        }
+        Ok(Event::InitDone) => known.cancel(),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(kind = KIND, %error, "the watch broke; it starts again"),
+    });
+    let predicate = |object: &DeserializeGuard<Inventory>| {
+        let status = object.0.as_ref().ok().and_then(|i| i.status.as_ref());
+        Some(stirs(object, status.and_then(|s| s.observed_generation)))
+    };
+    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let wakes = context
+        .wakes
+        .listen(Kind::Inventory, namespace)
+        .map(|who| ObjectRef::new(&who.name).within(&who.namespace));
+    let reconcile = async |object: Arc<DeserializeGuard<Inventory>>, context: Arc<Context>| {
+        let began = context.clock.mono();
+        let outcome = inventory::reconcile(object, Arc::clone(&context)).await;
+        context.metrics.reconciled(KIND, context.clock.mono().since(began));
+        outcome
+    };
+    let run = Controller::for_stream(changed, reader)
+        .with_config(config())
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stopping.clone().cancelled_owned())
+        .run(reconcile, failed_inventory, context)
+        .for_each(|_| futures::future::ready(()));
+    ends(run, listed, stopping).await;
+}
+
 /// Reconciles the upgrades of one kind until `stopping`. Begins once the Connections are known: without them every upgrade would seem to lack
 /// its own.
 pub async fn upgrades<K: Upgrade>(
@@ -207,6 +258,14 @@ fn failed_upgrade<K: Upgrade>(object: Arc<DeserializeGuard<K>>, error: &upgrades
         return Action::requeue(BEHIND);
     }
     failed(K::KIND.word(), object.as_ref(), error, error.label(), &context)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "kube's error policy hands out owned values")]
+fn failed_inventory(object: Arc<DeserializeGuard<Inventory>>, error: &inventory::Error, context: Arc<Context>) -> Action {
+    if error.behind() {
+        return Action::requeue(BEHIND);
+    }
+    failed(Kind::Inventory.word(), object.as_ref(), error, error.label(), &context)
 }
 
 fn failed<K: Resource>(kind: &'static str, object: &K, error: &dyn std::error::Error, label: &'static str, context: &Context) -> Action {

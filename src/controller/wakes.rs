@@ -16,6 +16,8 @@ pub enum Kind {
     ClusterUpgradeBatch,
     /// ApplianceUpdate.
     ApplianceUpdate,
+    /// Inventory.
+    Inventory,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
             Kind::Connection => "Connection",
             Kind::ClusterUpgradeBatch => "ClusterUpgradeBatch",
             Kind::ApplianceUpdate => "ApplianceUpdate",
+            Kind::Inventory => "Inventory",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Mono;
+use crate::vendor::FoundUpdate;
 use crate::vendor::mutated;
 use crate::vendor::seam::Asked;
 use crate::vendor::text;
@@ -123,7 +124,12 @@ proptest! {
             check(&sights::of(&asked(), &Appliance::default(), &Tasks::One(job), None, Purpose::Evidence))?;
         }
         let offered = task.updates.unwrap_or_default();
-        prop_assert!(offered.len() <= 64 && offered.iter().all(|v| fit(v) && value["result"].to_string().contains(&json!(v).to_string())));
+        let sound = |update: &FoundUpdate| {
+            let mut words = [&update.type_, &update.severity, &update.summary].into_iter().flatten();
+            let named = value["result"].to_string().contains(&json!(update.version).to_string());
+            named && fit(&update.version) && words.all(|word| fit(word))
+        };
+        prop_assert!(offered.len() <= 64 && offered.iter().all(sound));
     }
 
     #[test]
@@ -208,7 +214,8 @@ fn updates_come_in_any_of_three_containers() {
         json!({"list": [row]}),
         json!({"updates": [row, {"version": null}, row]}),
     ] {
-        assert_eq!(wire::updates(&result), Some(vec!["9.0.2".to_owned()]), "{result}");
+        let versions = wire::updates(&result).map(|all| all.into_iter().map(|u| u.version).collect::<Vec<_>>());
+        assert_eq!(versions, Some(vec!["9.0.2".to_owned()]), "{result}");
     }
     for empty in [json!([]), json!({"list": []}), json!({"updates": []})] {
         assert_eq!(wire::updates(&empty), Some(Vec::new()));

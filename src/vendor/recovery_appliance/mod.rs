@@ -40,9 +40,11 @@ use self::failures::short;
 use self::offers::Kept;
 use self::sights::Purpose;
 use super::ClientOptions;
+use super::Inventory;
 use super::ListFailure;
 use super::Listing;
 use super::Probe;
+use super::Updates;
 use super::error::VendorError;
 use super::http::Http;
 use super::http::HttpOptions;
@@ -153,7 +155,7 @@ impl RecoveryAppliance {
         let failed = |error| Box::new(ListFailure { asked, at, error });
         let (mut sight, _) = shared.look(None, Purpose::Start).await.map_err(failed)?;
         // The look is from before: a task that is run for the offers is not in it, and moves nothing.
-        sight.offered = shared.offered(&sight).await;
+        sight.offered = offers::offered(shared.updates(&sight).await);
         sight.detailed = false;
         Ok(Listing {
             asked: sight.asked,
@@ -161,6 +163,32 @@ impl RecoveryAppliance {
             authority,
             complete: true,
             sights: BTreeMap::from([(APPLIANCE.to_owned(), sight)]),
+        })
+    }
+
+    /// What it is and what it offers, for people. `start_open`: a start may be under way there, and no task may appear that is not it.
+    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+        let shared = &*self.shared;
+        shared.turn().await;
+        let (asked, appliance, _) = shared.appliance().await?;
+        let tasks = shared.tasks().await;
+        let sight = sights::of(&asked, &appliance, &tasks, shared.own_task().as_deref(), Purpose::Start);
+        let updates = if start_open {
+            Updates::NotAsked
+        } else {
+            shared.updates(&sight).await
+        };
+        let Some(version) = appliance.version else {
+            let why = "it tells no version".to_owned();
+            return Err(VendorError::NoRequest {
+                operation: "get_appliance",
+                why,
+            });
+        };
+        Ok(Inventory::RecoveryAppliance {
+            product: appliance.product,
+            version,
+            updates,
         })
     }
 
@@ -195,12 +223,12 @@ impl RecoveryAppliance {
             shared.turn().await;
             (sight, token) = shared.look(None, Purpose::Start).await?;
             if let Some(looks) = &mut sight.looks {
-                shared.keep(sight.asked, &looks.version, &retrieved.offered);
+                shared.keep(sight.asked, &looks.version, &retrieved.updates);
                 if let Some(jobs) = &mut looks.jobs {
                     jobs.witness = retrieved.task.filter(|id| jobs.ids.contains(id));
                 }
             }
-            sight.offered = retrieved.offered;
+            sight.offered = offers::offered(retrieved.updates);
         }
         Ok(Ready {
             client: self.clone(),

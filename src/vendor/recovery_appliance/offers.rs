@@ -13,6 +13,7 @@ use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::timing::Mono;
+use crate::vendor::Updates;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Verb;
 
@@ -23,7 +24,7 @@ const LOOKS_AT_TASK: usize = 24;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Retrieved {
     /// The outcome.
-    pub offered: Offered,
+    pub updates: Updates,
     /// The task that it took.
     pub task: Option<String>,
 }
@@ -34,14 +35,14 @@ pub(super) struct Kept {
     asked: Mono,
     /// Version of the appliance then: another one is offered other updates.
     version: String,
-    offered: Offered,
+    updates: Updates,
 }
 
 impl Shared {
-    /// What is offered to a target that waits: as kept, or asked now where that may be and makes sense.
-    pub async fn offered(&self, sight: &Sight) -> Offered {
+    /// What is offered to an appliance that waits: as kept, or asked now where that may be and makes sense.
+    pub async fn updates(&self, sight: &Sight) -> Updates {
         let Some(version) = sight.looks.as_ref().map(|looks| looks.version.as_str()) else {
-            return Offered::Unasked;
+            return Updates::NotAsked;
         };
         if let Some(kept) = self.recent(version) {
             return kept;
@@ -49,14 +50,14 @@ impl Shared {
         // Somebody's update under way is not to be disturbed.
         let at_rest = sight.complete && sight.motion == crate::upgrade::sight::Motion::Still;
         let Some(_guard) = self.starting.try_lock().ok().filter(|_| at_rest) else {
-            return Offered::Unasked;
+            return Updates::NotAsked;
         };
         match self.retrieve().await {
             Ok(retrieved) => {
-                self.keep(sight.asked, version, &retrieved.offered);
-                retrieved.offered
+                self.keep(sight.asked, version, &retrieved.updates);
+                retrieved.updates
             }
-            Err(error) => Offered::Unavailable {
+            Err(error) => Updates::Unavailable {
                 why: super::failures::short(&error),
             },
         }
@@ -65,7 +66,7 @@ impl Shared {
     /// Runs a `retrieve-updates` task to its end. Whoever calls holds [`Shared::starting`]. Err: no answer came.
     pub async fn retrieve(&self) -> Result<Retrieved, VendorError> {
         const OPERATION: &str = "retrieve_updates";
-        let unavailable = |why: String| Offered::Unavailable { why };
+        let unavailable = |why: String| Updates::Unavailable { why };
         self.turn().await;
         let path = ["appliance", "update-manager", "actions", "retrieve-updates"];
         let (dated, token) = self.ask(OPERATION, Verb::Post, &path, &[]).await?;
@@ -73,14 +74,14 @@ impl Shared {
         if !(200..300).contains(&reply.status) {
             let error = failure(&self.http, OPERATION, reply, token.served());
             return Ok(Retrieved {
-                offered: unavailable(super::failures::short(&error)),
+                updates: unavailable(super::failures::short(&error)),
                 task: None,
             });
         }
         let Some(mut task) = reply.whole_body().and_then(wire::task) else {
             let what = wire::said(reply.whole_body());
             return Ok(Retrieved {
-                offered: unavailable(format!("{OPERATION} gave no task, but {what}")),
+                updates: unavailable(format!("{OPERATION} gave no task, but {what}")),
                 task: None,
             });
         };
@@ -88,13 +89,13 @@ impl Shared {
         drop(dated);
         let Some(id) = task.id.clone() else {
             return Ok(Retrieved {
-                offered: unavailable(format!("{OPERATION} gave a task without an id")),
+                updates: unavailable(format!("{OPERATION} gave a task without an id")),
                 task: None,
             });
         };
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
-        let done = |offered| Retrieved {
-            offered,
+        let done = |updates| Retrieved {
+            updates,
             task: Some(id.clone()),
         };
         for _ in 0..LOOKS_AT_TASK {
@@ -109,12 +110,12 @@ impl Shared {
                 Err(error) => return Err(error),
             };
         }
-        let offered = if task.active() {
+        let updates = if task.active() {
             unavailable(format!("task {id} of {OPERATION} does not end"))
         } else {
             outcome(&task)
         };
-        Ok(done(offered))
+        Ok(done(updates))
     }
 
     /// Our own last task, which moves nothing.
@@ -123,11 +124,11 @@ impl Shared {
     }
 
     /// Keeps what was offered at this version. `asked`: of the look that it belongs to, so that the next one is due together with it.
-    pub fn keep(&self, asked: Mono, version: &str, offered: &Offered) {
+    pub fn keep(&self, asked: Mono, version: &str, updates: &Updates) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept {
             asked,
             version: version.to_owned(),
-            offered: offered.clone(),
+            updates: updates.clone(),
         });
     }
 
@@ -136,26 +137,35 @@ impl Shared {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn recent(&self, version: &str) -> Option<Offered> {
+    fn recent(&self, version: &str) -> Option<Updates> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.http.clock().mono();
         let good = |kept: &&Kept| kept.version == version && now.since(kept.asked) < self.timing.poll_waiting;
-        kept.as_ref().filter(good).map(|kept| kept.offered.clone())
+        kept.as_ref().filter(good).map(|kept| kept.updates.clone())
     }
 }
 
 /// What a task of `retrieve-updates` that is not under way any more came to.
-fn outcome(task: &Task) -> Offered {
+fn outcome(task: &Task) -> Updates {
     let id = task.id.as_deref().unwrap_or_default();
     let why = match (&task.state, &task.updates) {
-        (JobState::Succeeded, Some(versions)) => return Offered::Versions(versions.clone()),
+        (JobState::Succeeded, Some(updates)) => return Updates::Listed(updates.clone()),
         (JobState::Succeeded, None) => format!("task {id} brought no list of updates that can be read"),
         _ => {
             let said = task.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
             format!("task {id} {}{said}", task.word)
         }
     };
-    Offered::Unavailable {
+    Updates::Unavailable {
         why: crate::vendor::text::sanitize(&why),
+    }
+}
+
+/// What the core needs of it.
+pub(super) fn offered(updates: Updates) -> Offered {
+    match updates {
+        Updates::Listed(all) => Offered::Versions(all.into_iter().map(|update| update.version).collect()),
+        Updates::Unavailable { why } => Offered::Unavailable { why },
+        Updates::NotAsked => Offered::Unasked,
     }
 }

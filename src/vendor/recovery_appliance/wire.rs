@@ -5,11 +5,13 @@
 
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
 use crate::upgrade::sight::JobState;
+use crate::vendor::FoundUpdate;
 use crate::vendor::decode::Entries;
 use crate::vendor::decode::as_word;
 use crate::vendor::decode::join;
@@ -73,8 +75,8 @@ pub struct Task {
     pub about: Option<String>,
     /// Its error's words, where it ended badly.
     pub error: Option<String>,
-    /// The versions in its result, where it is one of updates.
-    pub updates: Option<Vec<String>>,
+    /// The updates in its result, where it is one of updates.
+    pub updates: Option<Vec<FoundUpdate>>,
 }
 
 impl Task {
@@ -145,24 +147,38 @@ fn progress(value: &Value) -> Option<i32> {
     i32::try_from(percent).ok().filter(|percent| (0..=100).contains(percent))
 }
 
-/// The versions in the result of a `retrieve-updates` task: rows of `UpdateInfo`, of which no field is required. In which container they
-/// come is documented nowhere: a bare array, `{"list": [...]}` and `{"updates": [...]}` are read. `None` for anything else.
-pub fn updates(result: &Value) -> Option<Vec<String>> {
+/// The result of a `retrieve-updates` task: rows of `UpdateInfo`, of which no field is required. In which container they come is documented
+/// nowhere: a bare array, `{"list": [...]}` and `{"updates": [...]}` are read. `None` for anything else.
+pub fn updates(result: &Value) -> Option<Vec<FoundUpdate>> {
     let rows = match result {
         Value::Array(rows) => rows,
         _ => ["list", "updates"].iter().find_map(|field| result.get(field)?.as_array())?,
     };
-    let mut versions: Vec<String> = Vec::new();
+    let mut updates: Vec<FoundUpdate> = Vec::new();
     for row in rows {
         // An update whose version cannot be read cannot be asked for: the others can.
-        if let Some(version) = word(row, "version").filter(|version| !versions.contains(version)) {
-            versions.push(version);
+        if let Some(update) = update(row).filter(|update| updates.iter().all(|known| known.version != update.version)) {
+            updates.push(update);
         }
-        if versions.len() > MOST_UPDATES {
+        if updates.len() > MOST_UPDATES {
             return None;
         }
     }
-    (rows.is_empty() || !versions.is_empty()).then_some(versions)
+    (rows.is_empty() || !updates.is_empty()).then_some(updates)
+}
+
+/// One row, schema `UpdateInfo`; its `eula` is not read.
+fn update(row: &Value) -> Option<FoundUpdate> {
+    let released = row.get("release_date").and_then(Value::as_i64);
+    let summary = row.get("summary").and_then(Value::as_str).map(sanitize);
+    Some(FoundUpdate {
+        version: word(row, "version")?,
+        type_: word(row, "update_type"),
+        severity: word(row, "severity"),
+        released: released.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        reboot: row.get("reboot_required").and_then(Value::as_bool),
+        summary: summary.filter(|text| !text.is_empty()),
+    })
 }
 
 /// What a task's words say that it does. The values of `type` and `description` are documented nowhere, so only clear words count.
