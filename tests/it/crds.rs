@@ -4,6 +4,7 @@
 mod appliance;
 mod batch;
 mod connection;
+mod inventory;
 mod receipt;
 mod schedule;
 
