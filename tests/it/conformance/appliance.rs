@@ -51,7 +51,7 @@ use crate::sim::appliance::Wording;
 use crate::world::World;
 
 /// What the simulator knows, and so everything that a test can ask it for.
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 17] = [
     "POST /session",
     "GET /session",
     "DELETE /session",
@@ -68,6 +68,7 @@ const OPERATIONS: [&str; 16] = [
     "GET /services/{service_id}",
     "POST /services/{service_id}/actions/stop",
     "POST /services/{service_id}/actions/start",
+    "POST /services/{service_id}/actions/restart",
 ];
 
 const UNLISTED: &str = "[U] the specification lists no status for a login that is refused";
@@ -129,7 +130,8 @@ async fn conforms(product: &str, name: &'static str) -> anyhow::Result<()> {
     renew(&appliance);
     let prism = Prism::start(&setup, world.plane, &spec, &appliance.url(), appliance.ca_pem()).await?;
     let front = Front::start(prism.url()).await?;
-    let operator = appliance_operator::lives(&world, &front, &appliance).await?;
+    let lived = appliance_operator::lives(&world, &front, &appliance).await;
+    let operator = front.book().explains(&spec, lived)?;
 
     renew(&appliance);
     appliance.clock().set_speed(0.0);

@@ -258,6 +258,12 @@ impl Book {
         Ok(())
     }
 
+    /// What came of a story: where it failed, with what the proxy had remarked by then, which may be why.
+    pub fn explains<T>(&self, spec: &Spec, came: anyhow::Result<T>) -> anyhow::Result<T> {
+        let remarked = || format!("remarked by the proxy so far:\n{}", self.judge(spec, &[]).violations.join("\n"));
+        came.map_err(|error| error.context(remarked()))
+    }
+
     /// For a book of what was meant to be wrong: each remark of it is a violation, and none is forgiven.
     pub fn assert_counted(&self, spec: &Spec) -> anyhow::Result<()> {
         let wrong: usize = self.exchanges().iter().map(|exchange| exchange.remarks.len()).sum();

@@ -70,7 +70,8 @@ async fn vcenter_and_the_operator_keep_to_the_vendors_specification() -> anyhow:
     let spec = Spec::vcenter(&setup.specs)?;
     let prism = Prism::start(&setup, world.plane, &spec, &world.vcenter.url(), world.vcenter.ca_pem()).await?;
     let front = Front::start(prism.url()).await?;
-    vcenter_operator::lives(&world, &front).await?;
+    let lived = vcenter_operator::lives(&world, &front).await;
+    front.book().explains(&spec, lived)?;
 
     let labels: Vec<String> = spec.operations.iter().map(ToString::to_string).collect();
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
