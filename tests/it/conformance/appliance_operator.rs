@@ -30,7 +30,7 @@ pub const OPERATIONS: [&str; 7] = [
 /// As the control plane names the kind.
 const KIND: &str = "applianceupdates.windlass.dev";
 
-/// A wrong password, probe, an offer that is not there, a session that ends, an update that is refused and one that succeeds, logout.
+/// A wrong password, probe, a session that ends, a version that is not offered, an update that succeeds, logout.
 /// False where there is no such kind.
 pub async fn lives(world: &World, front: &Front, appliance: &Running<Appliance>) -> anyhow::Result<bool> {
     if !world.plane.kubectl(&["get", "crd", KIND]).await?.status.success() {
