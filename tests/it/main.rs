@@ -8,6 +8,7 @@ mod plane;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+mod conformance;
 mod crds;
 mod deploy;
 mod ground;

@@ -57,7 +57,8 @@ impl Tls {
         &self.ca_pem
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
+    /// What serves it: for a simulator, and for a story's own door.
+    pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }
