@@ -302,19 +302,16 @@ impl Judge<'_> {
             }
         };
         let version = &self.receipt.run.version;
-        let end = |kind, how| self.ended(kind, how);
         // An adopted run is judged by version alone: what stood before it is not known.
         if !looks.faulted
             && version::is_at(version, &looks.version)
             && (self.receipt.note.is_some() || looks.version != self.receipt.before.version)
         {
-            return end(EndKind::Succeeded, format!("at {} at {:.0}", looks.version, last.at));
+            return self.ended(EndKind::Succeeded, last, |when| format!("at {}{when}", looks.version));
         }
         if looks.faulted && !self.receipt.before.faulted {
-            return end(
-                EndKind::Failed,
-                format!("the vendor reports a failure at {:.0}: {}", last.at, told(last)),
-            );
+            let how = |when: &str| format!("the vendor reports a failure{when}: {}", told(last));
+            return self.ended(EndKind::Failed, last, how);
         }
         if overdue && !self.asked_past_timeout(last, since) {
             // It may have begun to move since; only a look from after the timeout can say that it did not.
@@ -328,16 +325,14 @@ impl Judge<'_> {
             return if overdue && looks.version != self.receipt.before.version {
                 lost(&why)
             } else if overdue && self.accepted_for_long() {
-                end(EndKind::Failed, why)
+                self.ended(EndKind::Failed, last, |_| why)
             } else {
                 Conclusion::Follow(Following::OutOfSight { why })
             };
         }
         if overdue && self.accepted_for_long() {
-            return end(
-                EndKind::Failed,
-                format!("still at {} after the timeout: {}", looks.version, told(last)),
-            );
+            let how = format!("still at {} after the timeout: {}", looks.version, told(last));
+            return self.ended(EndKind::Failed, last, |_| how);
         }
         if self.nothing_came_of_it() {
             let how = format!(
@@ -345,7 +340,7 @@ impl Judge<'_> {
                 looks.version,
                 told(last)
             );
-            return end(EndKind::Failed, how);
+            return self.ended(EndKind::Failed, last, |_| how);
         }
         Conclusion::Follow(Following::Queued { says: None })
     }
@@ -371,11 +366,13 @@ impl Judge<'_> {
         self.receipt.note.is_none() && !answered && !self.e.seen.accepted.is_some_and(over)
     }
 
-    /// An end, unless our own request may still be under way.
-    fn ended(&self, kind: EndKind, how: String) -> Conclusion {
+    /// An end, unless our own request may still be under way. `how` is given when it was seen: that stands in an end, which is written once,
+    /// but not in what is shown until then, which would be written anew with each look.
+    fn ended(&self, kind: EndKind, last: &Sight, how: impl FnOnce(&str) -> String) -> Conclusion {
         if self.may_be_under_way() {
-            Conclusion::Follow(Following::Settling { how })
+            Conclusion::Follow(Following::Settling { how: how("") })
         } else {
+            let how = how(&format!(" at {:.0}", last.at));
             Conclusion::End { kind, how }
         }
     }

@@ -1,12 +1,12 @@
-//! Shows on one machine what Windlass promises: three clusters upgraded through a real control plane, over two kills of the operator and
-//! a deleted namespace, and each started once.
+//! Shows on one machine what Windlass promises: three clusters and an appliance upgraded through a real control plane, over three kills of
+//! the operator and a deleted namespace, and each upgrade started once.
 //!
 //! ```text
 //! cargo run --example demo             # stays up afterwards, for looking around
 //! cargo run --example demo -- --once
 //! ```
 //!
-//! The API server, etcd, the operator's binary and its rights are the real ones; only the vCenter is simulated. Everything is on
+//! The API server, etcd, the operator's binary and its rights are the real ones; only the vendors are simulated. Everything is on
 //! 127.0.0.1 and in one temporary folder, and nothing stays behind. It is never part of the product.
 #![allow(
     clippy::disallowed_methods,
@@ -18,7 +18,9 @@ mod plane;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+mod appliance;
 mod hints;
+mod manifests;
 mod operator;
 mod screen;
 mod seen;
@@ -40,14 +42,14 @@ use tokio::signal::unix::signal;
 use screen::Screen;
 use stage::Stage;
 
-/// Upgrades three simulated clusters through a real control plane, kills the operator on the way, and counts the starts.
+/// Upgrades three simulated clusters and an appliance through a real control plane, kills the operator on the way, and counts the starts.
 #[derive(Parser)]
 #[command(name = "demo")]
 struct Args {
     /// Ends after the story instead of staying up
     #[arg(long)]
     once: bool,
-    /// How many times faster than real time the simulated vCenter runs, 1 to 600. Its upgrades take 10 to 30 simulated minutes
+    /// How many times faster than real time the simulated vendors run, 1 to 600. Their upgrades take 10 to 30 simulated minutes
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(1..=600))]
     speed: u16,
     /// Keeps the operator's logs in this folder
@@ -93,12 +95,12 @@ async fn until_told(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The story from its beginning to its end; the stage still stands afterwards.
 async fn run(args: Args, screen: Arc<Screen>) -> Result<Stage, ExitCode> {
-    screen.line("Windlass demo: a real control plane, the real operator, a simulated vCenter. Nothing stays behind.\n");
+    screen.line("Windlass demo: a real control plane, the real operator, two simulated vendors. Nothing stays behind.\n");
     let mut stage = match Stage::set(screen, f64::from(args.speed), args.keep_logs).await {
         Ok(stage) => stage,
         Err(error) => return Err(failed(&format!("the demo could not begin: {error:#}"))),
     };
-    if let Err(error) = story::tell(&mut stage).await {
+    if let Err(error) = tell(&mut stage).await {
         stage.screen.freeze();
         return Err(failed(&format!("{}\n\nthe demo failed: {error:#}", stage.report())));
     }
@@ -107,6 +109,11 @@ async fn run(args: Args, screen: Arc<Screen>) -> Result<Stage, ExitCode> {
         return Ok(stage);
     }
     Err(failed(&format!("{}\n\nthe demo failed: {}", stage.report(), missed.join("; "))))
+}
+
+async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
+    story::tell(stage).await?;
+    appliance::tell(stage).await
 }
 
 /// From here on it is the people's stage; the table goes on below the hints.

@@ -13,10 +13,11 @@ use tokio::process::Command;
 /// Shortened durations of the protocol, in milliseconds. The order between them is as in production, which the operator checks.
 pub fn timing() -> Value {
     json!({
-        "ttl": 4000, "connectTimeout": 1500, "startTimeoutVcenter": 2000, "startTimeoutAppliance": 2000, "appliancePause": 200, "horizonSlack": 500, "grace": 8000,
+        "ttl": 3000, "connectTimeout": 1000, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "appliancePause": 200,
+        "horizonSlack": 500, "grace": 6000,
         "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
         "retryFirst": 1000, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
-        "leaseDuration": 4000, "leaseRenewDeadline": 3000, "leaseRetry": 500, "clockSkew": 30_000,
+        "leaseDuration": 3000, "leaseRenewDeadline": 2000, "leaseRetry": 500, "clockSkew": 30_000,
     })
 }
 

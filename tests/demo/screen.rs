@@ -3,6 +3,7 @@
 //! Called by everything here. On a pipe only lines of the table that changed are written, beneath what was said. A reader that went
 //! away is no panic: [`Screen::closed`] says so, and `main` ends the demo.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::io::Write;
 use std::sync::Mutex;
@@ -34,8 +35,8 @@ struct State {
     /// How many of its lines stand below the cursor's home and are replaced by the next write.
     drawn: usize,
     frozen: bool,
-    /// On a pipe the heads are written once.
-    headed: bool,
+    /// On a pipe each head is written once.
+    headed: BTreeSet<String>,
 }
 
 impl Screen {
@@ -71,7 +72,11 @@ impl Screen {
 
     /// Writes a text that stays, each line behind a bar: a file, or what a tool said.
     pub fn quote(&self, text: &str) {
-        let quoted: Vec<String> = text.trim_end().lines().map(|line| format!("        | {line}")).collect();
+        let quoted: Vec<String> = text
+            .trim_end()
+            .lines()
+            .map(|line| format!("        | {line}").trim_end().to_owned())
+            .collect();
         self.line(&quoted.join("\n"));
     }
 
@@ -88,7 +93,9 @@ impl Screen {
             erased + &draw(&mut state)
         } else {
             let changed = changed(&state, &table);
-            state.headed |= !table.lines.is_empty();
+            state
+                .headed
+                .extend(table.lines.iter().filter(|(head, _)| *head).map(|(_, line)| line.clone()));
             state.table = table;
             changed
         };
@@ -153,7 +160,7 @@ fn draw(state: &mut State) -> String {
 fn changed(state: &State, now: &Table) -> String {
     let news = |(head, line): &&(bool, String)| {
         if *head {
-            !state.headed
+            !state.headed.contains(line)
         } else {
             !state.table.lines.contains(&(false, line.clone()))
         }

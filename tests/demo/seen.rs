@@ -1,4 +1,4 @@
-//! What the API server tells over watches: the batch, its Connection and the receipts, and every state that was ever shown.
+//! What the API server tells over watches: the batch, the appliance's updates, Connections, receipts, and every state that was ever shown.
 //!
 //! Made by [`stage`](super::stage). Nothing polls: each change arrives as an event, is remembered here and drawn at once, so a state
 //! that lasted for a moment only is not missed. It may write nothing.
@@ -17,30 +17,36 @@ use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use windlass::api::ApplianceUpdate;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::Connection;
 use windlass::api::UpgradeReceipt;
 
 use crate::screen::Screen;
-use crate::screen::Table;
 use crate::tables;
 
-/// The namespace of the manifests.
+/// The namespace of the vCenter's manifests.
 pub const NAMESPACE: &str = "vsphere";
+/// The namespace of the appliance's.
+pub const DR: &str = "dr";
 
 /// All that was seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// The batch as it is.
     pub batch: Option<ClusterUpgradeBatch>,
-    /// The Connection as it is.
+    /// The vCenter's Connection as it is.
     pub connection: Option<Connection>,
+    /// The appliance's updates by name.
+    pub updates: BTreeMap<String, ApplianceUpdate>,
     /// All receipts by name.
     pub receipts: BTreeMap<String, UpgradeReceipt>,
     /// Every state that the batch was ever in, with the reason of Ready.
     pub batch_states: BTreeSet<(String, String)>,
     /// Every state that a row of it was ever in.
     pub row_states: BTreeSet<String>,
+    /// Every state that an update of the appliance was ever in, with the reason.
+    pub update_states: BTreeSet<(String, String, String)>,
 }
 
 impl Seen {
@@ -59,7 +65,19 @@ impl Seen {
         found.next().unwrap_or_default()
     }
 
-    /// Whether the Connection can be used.
+    /// The state of an update of the appliance.
+    pub fn update(&self, name: &str) -> &str {
+        let status = self.updates.get(name).and_then(|u| u.status.as_ref());
+        status.and_then(|s| s.state.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether an update of the appliance was ever in this state, or in this state for this reason.
+    pub fn update_was(&self, name: &str, state: &str, reason: Option<&str>) -> bool {
+        let mut states = self.update_states.iter();
+        states.any(|(n, s, r)| (n.as_str(), s.as_str()) == (name, state) && reason.is_none_or(|reason| reason == r))
+    }
+
+    /// Whether the vCenter's Connection can be used.
     pub fn connected(&self) -> bool {
         let conditions = self.connection.iter().flat_map(|c| &c.status).flat_map(|s| &s.conditions);
         conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
@@ -88,6 +106,14 @@ impl Seen {
                 }
                 self.batch = batch.map(|b| *b);
             }
+            Change::Update(update) => {
+                let status = update.status.clone().unwrap_or_default();
+                let reason = status.targets.first().and_then(|row| row.reason.clone()).unwrap_or_default();
+                if let Some(state) = status.state {
+                    self.update_states.insert((update.name_any(), state, reason));
+                }
+                self.updates.insert(update.name_any(), *update);
+            }
             Change::Connection(connection) => self.connection = connection.map(|c| *c),
             Change::Receipt(receipt) => {
                 self.receipts.insert(receipt.name_any(), *receipt);
@@ -105,6 +131,7 @@ fn state_and_reason(batch: &ClusterUpgradeBatch) -> (&str, &str) {
 enum Change {
     Batch(Option<Box<ClusterUpgradeBatch>>),
     Connection(Option<Box<Connection>>),
+    Update(Box<ApplianceUpdate>),
     Receipt(Box<UpgradeReceipt>),
 }
 
@@ -121,16 +148,17 @@ impl Watches {
         let mut changes = futures::stream::select_all([
             batches(Api::namespaced(client.clone(), NAMESPACE)),
             connections(Api::namespaced(client.clone(), NAMESPACE)),
+            updates(Api::namespaced(client.clone(), DR)),
             receipts(Api::all(client.clone())),
         ]);
         let mut task = JoinSet::new();
         task.spawn(async move {
             while let Some(change) = changes.next().await {
                 // Shown before anybody can act on it, so that what is said about it comes after it.
-                if let Change::Batch(batch) = &change {
-                    screen.show(batch.as_deref().map_or_else(Table::default, tables::upgrade));
-                }
-                sender.send_modify(|seen| seen.take(change));
+                let mut next = sender.borrow().clone();
+                next.take(change);
+                screen.show(tables::upgrades(&next));
+                sender.send_replace(next);
             }
         });
         Watches { seen, _task: task }
@@ -164,6 +192,15 @@ fn connections(api: Api<Connection>) -> BoxStream<'static, Change> {
     let change = async |event| match event {
         Ok(Event::Apply(connection) | Event::InitApply(connection)) => Some(Change::Connection(Some(Box::new(connection)))),
         Ok(Event::Delete(_)) => Some(Change::Connection(None)),
+        _ => None,
+    };
+    events.filter_map(change).boxed()
+}
+
+fn updates(api: Api<ApplianceUpdate>) -> BoxStream<'static, Change> {
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let change = async |event| match event {
+        Ok(Event::Apply(update) | Event::InitApply(update)) => Some(Change::Update(Box::new(update))),
         _ => None,
     };
     events.filter_map(change).boxed()

@@ -1,9 +1,8 @@
-//! Everything that runs: the control plane, the vCenter simulator, the operator, and the watches on the API.
+//! Everything that runs: the control plane, the simulators of both vendors, the operator, and the watches on the API.
 //!
 //! Made by `main`, used by [`story`](super::story). All children hang on the plane's supervisor, which ends them and removes the
 //! folder when this process ends, however it ends. Everything listens on loopback.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use anyhow::bail;
 
+use crate::appliance;
 use crate::operator;
 use crate::plane::Child;
 use crate::plane::KUBERNETES_VERSION;
@@ -24,15 +24,13 @@ use crate::sim::Config;
 use crate::sim::Log;
 use crate::sim::Running;
 use crate::sim::VCenter;
+use crate::sim::appliance::Appliance;
+use crate::sim::faults::Faults;
 use crate::sim::vcenter::Cluster;
 use crate::sim::vcenter::Note;
-use crate::sim::vcenter::PASSWORD;
 use crate::sim::vcenter::Severity;
-use crate::sim::vcenter::USER;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const CONNECTION: &str = include_str!("manifests/connection.yaml");
-const UPGRADE: &str = include_str!("manifests/upgrade.yaml");
 
 /// Simulated seconds that the longest upgrade takes.
 const LONGEST: f64 = 1800.0;
@@ -45,6 +43,8 @@ pub struct Stage {
     pub plane: Plane,
     /// The vCenter.
     pub vcenter: Running<VCenter>,
+    /// The recovery appliance.
+    pub appliance: Running<Appliance>,
     /// Where the operator's endpoints listen.
     pub listen: String,
     watches: Watches,
@@ -70,9 +70,11 @@ impl Stage {
         };
         screen.say(&format!("Kubernetes {version} is ready at {}", plane.server_url()));
         let vcenter = VCenter::start(vcenter(speed)).await?;
+        let appliance = Appliance::start(appliance::config(speed)).await?;
         screen.say(&format!(
-            "a simulated vCenter listens at {}; its clock runs {speed} times as fast as ours",
-            vcenter.url()
+            "a simulated vCenter listens at {}, a recovery appliance at {}; their clocks run {speed} times as fast as ours",
+            vcenter.url(),
+            appliance.url()
         ));
         let logs = logs.unwrap_or_else(|| plane.scratch().to_owned());
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
@@ -88,6 +90,7 @@ impl Stage {
             screen,
             plane,
             vcenter,
+            appliance,
             binary,
             logs,
         };
@@ -155,43 +158,14 @@ impl Stage {
         Ok(operator.pid())
     }
 
-    /// Writes the manifests where people find them, and returns the folder.
-    pub fn manifests(&self, fixed: bool) -> anyhow::Result<PathBuf> {
-        let folder = self.plane.scratch().join("manifests");
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("connection.yaml"), self.connection(self.vcenter.ca_pem()))?;
-        let upgrade = if fixed { fix(UPGRADE) } else { UPGRADE.to_owned() };
-        std::fs::write(folder.join("upgrade.yaml"), upgrade)?;
-        Ok(folder)
-    }
-
-    /// The manifests as people read them, without the bytes of the certificate.
-    pub fn readable(&self) -> String {
-        format!("{}---\n{UPGRADE}", self.connection("(the certificate authority of the simulator)"))
-    }
-
-    fn connection(&self, ca: &str) -> String {
-        let values = [
-            ("${URL}", self.vcenter.url()),
-            ("${USER}", USER.to_owned()),
-            ("${PASSWORD}", PASSWORD.to_owned()),
-        ];
-        let ca = ca.trim_end().lines().collect::<Vec<_>>().join("\n    ");
-        let text = values
-            .iter()
-            .fold(CONNECTION.to_owned(), |text, (key, value)| text.replace(key, value));
-        text.replace("${CA}", &ca)
-    }
-
     /// Waits for something on the API; `what` says what.
     pub async fn until(&self, what: &str, so: impl FnMut(&Seen) -> bool) -> anyhow::Result<()> {
         self.wait(what, self.watches.until(so)).await
     }
 
-    /// Waits until a fault rule holds a request.
-    pub async fn held(&self, rule: u64) -> anyhow::Result<()> {
-        self.wait("no start reached vCenter", self.vcenter.faults().wait_until_hit(rule))
-            .await
+    /// Waits until a fault rule of a vendor holds a request.
+    pub async fn held(&self, faults: &Faults, rule: u64) -> anyhow::Result<()> {
+        self.wait("no start reached the vendor", faults.wait_until_hit(rule)).await
     }
 
     /// Waits until the operator has looked at vCenter so many more times: by then it has done whatever it would do.
@@ -226,28 +200,29 @@ impl Stage {
         let seen = self.seen();
         let status = serde_json::to_string_pretty(&seen.batch.and_then(|b| b.status)).unwrap_or_default();
         let connection = serde_json::to_string_pretty(&seen.connection.and_then(|c| c.status)).unwrap_or_default();
-        let requests = self.vcenter.log().requests();
-        let requests: Vec<String> = requests[requests.len().saturating_sub(8)..]
-            .iter()
-            .map(|e| format!("{} {} {}: {:?}", e.at, e.method, e.path, e.outcome))
-            .collect();
+        let updates: Vec<_> = seen.updates.values().map(|u| &u.status).collect();
+        let updates = serde_json::to_string_pretty(&updates).unwrap_or_default();
         let log = self.operator.as_ref().map_or_else(|| "it does not run".to_owned(), tail);
         format!(
-            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nlast requests to vCenter:\n{}\noperator's log:\n{log}",
-            requests.join("\n")
+            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nof the appliance's updates:\n{updates}\nlast requests to \
+             vCenter:\n{}\nto the appliance:\n{}\noperator's log:\n{log}",
+            last_requests(self.vcenter.log()),
+            last_requests(self.appliance.log())
         )
     }
+}
+
+fn last_requests(log: &Log) -> String {
+    let requests = log.requests();
+    let last = requests[requests.len().saturating_sub(8)..].iter();
+    let lines: Vec<String> = last.map(|e| format!("{} {} {}: {:?}", e.at, e.method, e.path, e.outcome)).collect();
+    lines.join("\n")
 }
 
 fn tail(child: &Child) -> String {
     let log = child.log();
     let lines: Vec<&str> = log.lines().filter(|line| !line.contains("windlass::lease")).collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
-}
-
-/// The edit that a person makes after the rejection.
-fn fix(upgrade: &str) -> String {
-    upgrade.replace("# ignorePrecheckWarnings", "ignorePrecheckWarnings")
 }
 
 /// Three clusters as in `deploy/samples`; the pre-checks of one of them warn.
@@ -277,9 +252,4 @@ fn vcenter(speed: f64) -> Config {
 /// A port that was free a moment ago.
 fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// As a command line holds it.
-pub fn text(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -2,6 +2,8 @@
 //!
 //! Called by `main`. Whatever does not come to pass in time is an error that says what was waited for.
 
+use crate::manifests;
+use crate::manifests::text;
 use crate::seen::NAMESPACE;
 use crate::seen::Seen;
 use crate::sim::Action;
@@ -10,7 +12,6 @@ use crate::sim::When;
 use crate::sim::faults::Release;
 use crate::sim::vcenter::starts_of;
 use crate::stage::Stage;
-use crate::stage::text;
 
 /// The canary.
 pub const LAB_A: &str = "domain-c8";
@@ -35,9 +36,9 @@ async fn ask(stage: &mut Stage) -> anyhow::Result<()> {
     screen.say(&format!(
         "the operator runs (process {pid}) as ServiceAccount windlass, with the rights of deploy/ and no more"
     ));
-    let folder = stage.manifests(false)?;
+    let folder = manifests::vcenter(stage, false)?;
     screen.say(&format!("kubectl apply -f {}/", folder.display()));
-    screen.quote(&stage.readable());
+    screen.quote(&manifests::readable(stage));
     screen.quote(&stage.kubectl(&["apply", "-f", &text(&folder.join("connection.yaml"))]).await?);
     stage.until("the Connection did not become Ready", Seen::connected).await?;
     screen.say("Windlass logged in to vCenter; now the upgrade of three clusters, the canary lab-a first");
@@ -70,13 +71,13 @@ async fn rejected(stage: &Stage) -> anyhow::Result<()> {
 /// The answer to a start is lost together with the operator, after vCenter took the start. Returns the rule that will hold the next.
 async fn killed_after(stage: &mut Stage) -> anyhow::Result<u64> {
     let rule = hang(stage, PROD_A, When::After);
-    let folder = stage.manifests(true)?;
+    let folder = manifests::vcenter(stage, true)?;
     stage
         .screen
         .say("a person reads the warning and sets ignorePrecheckWarnings: true on prod-a; changed options are a new attempt");
     let said = stage.kubectl(&["apply", "-f", &text(&folder.join("upgrade.yaml"))]).await?;
     stage.screen.quote(&said);
-    stage.held(rule).await?;
+    stage.held(stage.vcenter.faults(), rule).await?;
     // The last start needs its fault before this one ends.
     let next = hang(stage, PROD_B, When::Before);
     let pid = stage.kill_operator().await?;
@@ -110,7 +111,7 @@ async fn killed_after(stage: &mut Stage) -> anyhow::Result<u64> {
 
 /// The operator is killed before vCenter took a start: that has to be proven before there may be another.
 async fn killed_before(stage: &mut Stage, rule: u64) -> anyhow::Result<()> {
-    stage.held(rule).await?;
+    stage.held(stage.vcenter.faults(), rule).await?;
     stage.screen.say("prod-a is at its version; prod-b is next");
     let pid = stage.kill_operator().await?;
     stage.vcenter.faults().release(rule, Release::Drop)?;
@@ -124,7 +125,7 @@ async fn killed_before(stage: &mut Stage, rule: u64) -> anyhow::Result<()> {
     );
     let pid = stage.start_operator().await?;
     stage.screen.say(&format!(
-        "a new operator ({pid}) cannot tell yet: only two looks after a grace period (15 minutes; here 8 s) prove that nothing came of it"
+        "a new operator ({pid}) cannot tell yet: only two looks after a grace period (15 minutes; here 6 s) prove that nothing came of it"
     ));
     stage
         .until("the lost start of prod-b did not end as NotTaken", |seen| {
@@ -154,7 +155,7 @@ async fn deleted(stage: &Stage) -> anyhow::Result<()> {
             seen.batch.is_none() && seen.connection.is_none()
         })
         .await?;
-    let folder = stage.manifests(true)?;
+    let folder = manifests::vcenter(stage, true)?;
     stage.screen.say("the same files are applied again, as a GitOps tool would");
     let said = stage.kubectl(&["apply", "-f", &text(&folder)]).await?;
     stage.screen.quote(&said);

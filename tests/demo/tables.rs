@@ -1,32 +1,63 @@
-//! Lays out what is shown: the upgrade as a table that lives, the receipts as a table at the end.
+//! Lays out what is shown: the upgrades as a table that lives, the receipts as a table at the end.
 //!
 //! Called by [`seen`](super::seen) and [`verdict`](super::verdict); pure.
 
 use kube::ResourceExt;
+use windlass::api::ApplianceUpdate;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::UpgradeReceipt;
 
 use crate::screen::Table;
+use crate::seen::Seen;
 
-/// The batch and its clusters.
-pub fn upgrade(batch: &ClusterUpgradeBatch) -> Table {
+/// A line of the live table.
+fn columns([name, state, progress, version, message]: [&str; 5]) -> String {
+    format!("{name:<11} {state:<9} {progress:<9} {version:<36} {message}")
+        .trim_end()
+        .to_owned()
+}
+
+/// What an entry has reached, and where it goes.
+fn versions(current: Option<&str>, desired: &str) -> String {
+    match current {
+        Some(current) if current != desired => format!("{current} -> {desired}"),
+        _ => desired.to_owned(),
+    }
+}
+
+/// The batch with its clusters, and the updates of the appliance.
+pub fn upgrades(seen: &Seen) -> Table {
+    let mut lines = seen.batch.as_ref().map(batch).unwrap_or_default();
+    if !seen.updates.is_empty() {
+        lines.push((true, columns(["UPDATE", "STATE", "PROGRESS", "VERSION", "MESSAGE"])));
+        let told = seen.updates.values().filter(|u| u.status.is_some());
+        lines.extend(told.map(|u| (false, update(u))));
+    }
+    Table { lines }
+}
+
+fn update(update: &ApplianceUpdate) -> String {
+    let status = update.status.clone().unwrap_or_default();
+    let state = status.state.as_deref().unwrap_or_default();
+    // What it is at is of interest until it has ended: another update may follow.
+    let current = status.current_version.as_deref().filter(|_| state != "SUCCESS");
+    columns([
+        &update.name_any(),
+        state,
+        &status.progress.map(|p| format!("{p} %")).unwrap_or_default(),
+        &versions(current, &update.spec.version),
+        status.message.as_deref().unwrap_or_default(),
+    ])
+}
+
+fn batch(batch: &ClusterUpgradeBatch) -> Vec<(bool, String)> {
     let status = batch.status.clone().unwrap_or_default();
     if status.targets.is_empty() {
-        return Table::default();
+        return Vec::new();
     }
-    let columns = |cells: [&str; 5]| {
-        let [name, state, progress, version, message] = cells;
-        format!("{name:<10} {state:<9} {progress:<9} {version:<36} {message}")
-            .trim_end()
-            .to_owned()
-    };
     let mut lines = vec![(true, columns(["CLUSTER", "STATE", "PROGRESS", "VERSION", "MESSAGE"]))];
     for row in &status.targets {
-        let (current, desired) = (row.current_version.as_deref(), row.desired_version.as_deref().unwrap_or_default());
-        let version = match current {
-            Some(current) if current != desired => format!("{current} -> {desired}"),
-            _ => desired.to_owned(),
-        };
+        let version = versions(row.current_version.as_deref(), row.desired_version.as_deref().unwrap_or_default());
         let progress = row.progress.map(|p| format!("{p} %")).unwrap_or_default();
         let asked = batch.spec.clusters.iter().find(|c| c.cluster == row.name);
         let name = row
@@ -49,7 +80,7 @@ pub fn upgrade(batch: &ClusterUpgradeBatch) -> Table {
             ready.map_or("", |c| c.reason.as_str()),
         ]),
     ));
-    Table { lines }
+    lines
 }
 
 /// The receipts, one a line, oldest first.
@@ -72,7 +103,7 @@ pub fn receipts<'a>(receipts: impl Iterator<Item = &'a UpgradeReceipt>) -> Strin
 }
 
 fn line([receipt, target, version, answer, end]: [&str; 5]) -> String {
-    format!("{receipt:<36} {target:<11} {version:<17} {answer:<26} {end}")
+    format!("{receipt:<45} {target:<10} {version:<17} {answer:<26} {end}")
         .trim_end()
         .to_owned()
 }

@@ -1,10 +1,14 @@
-//! What the demo came to: the receipts, what the simulator counted, and every expectation that was not met.
+//! What the demo came to: the receipts, what the simulators counted, and every expectation that was not met.
 //!
-//! Called by `main` at the end of the story. The oracle is the simulator's own log of committed starts, not a status.
+//! Called by `main` at the end of the story. The oracle is each simulator's own log of committed starts, not a status.
 
+use std::collections::BTreeSet;
+
+use crate::appliance;
 use crate::seen::Seen;
 use crate::sim::Log;
 use crate::sim::Outcome;
+use crate::sim::appliance::TARGET;
 use crate::stage::Stage;
 use crate::story::LAB_A;
 use crate::story::PROD_A;
@@ -13,26 +17,30 @@ use crate::tables;
 
 /// Prints the end, and returns a sentence for each expectation that was not met.
 pub fn give(stage: &Stage) -> Vec<String> {
-    let (seen, log) = (stage.seen(), stage.vcenter.log());
-    let missed = missed(&seen, log);
+    let (seen, vcenter, appliance) = (stage.seen(), stage.vcenter.log(), stage.appliance.log());
+    let mut missed = missed(&seen, vcenter);
+    missed.extend(missed_at_appliance(&seen, appliance));
     let screen = &stage.screen;
     screen.freeze();
     screen.line(&format!("\n{}\n", tables::receipts(seen.receipts.values())));
     let states: Vec<&str> = STATES.iter().copied().filter(|s| batch_was(&seen, s)).collect();
+    let updates: BTreeSet<&str> = seen.update_states.iter().map(|(_, state, _)| state.as_str()).collect();
     let rows: Vec<&str> = seen.row_states.iter().map(String::as_str).collect();
     screen.line(&format!(
-        "states seen on a watch: batch {}; clusters {}",
+        "states seen on a watch: batch {}; clusters {}; appliance {}",
         states.join(", "),
-        rows.join(", ")
+        rows.join(", "),
+        updates.into_iter().collect::<Vec<_>>().join(", ")
     ));
-    screen.line(&requests(log));
+    screen.line(&requests("vCenter", vcenter));
+    screen.line(&requests("the appliance", appliance));
     for sentence in &missed {
         screen.line(&format!("NOT AS EXPECTED: {sentence}"));
     }
     screen.line(&format!(
         "starts: {}, duplicates: {}",
-        log.committed().len(),
-        log.duplicates().len()
+        vcenter.committed().len() + appliance.committed().len(),
+        vcenter.duplicates().len() + appliance.duplicates().len()
     ));
     missed
 }
@@ -43,13 +51,14 @@ fn batch_was(seen: &Seen, state: &str) -> bool {
     seen.batch_states.iter().any(|(s, _)| s == state)
 }
 
-fn requests(log: &Log) -> String {
+fn requests(vendor: &str, log: &Log) -> String {
     let (posts, refused) = (log.posts(), log.refused_posts().len());
     let cut = |e: &&crate::sim::Entry| !matches!(e.outcome, Outcome::Answered(_)) && !log.committed().iter().any(|s| s.request == e.number);
     format!(
-        "requests to start: {}, of which refused: {refused}, lost before vCenter took them: {}",
+        "requests to start at {vendor}: {}, of which refused: {refused}, lost before it took them: {}; starts: {}",
         posts.len(),
-        posts.iter().filter(cut).count()
+        posts.iter().filter(cut).count(),
+        log.committed().len()
     )
 }
 
@@ -93,5 +102,32 @@ fn missed(seen: &Seen, log: &Log) -> Vec<String> {
     let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
     expect(starts == 3, format!("vCenter took {starts} starts, not 3"));
     expect(duplicates == 0, format!("{duplicates} starts were duplicates"));
+    missed
+}
+
+fn missed_at_appliance(seen: &Seen, log: &Log) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut expect = |so: bool, otherwise: String| {
+        if !so {
+            missed.push(otherwise);
+        }
+    };
+    for update in [appliance::FIRST, appliance::SECOND] {
+        let is = seen.update(update);
+        expect(is == "SUCCESS", format!("{update} is {is} at the end, not SUCCESS"));
+        let failed = seen.update_was(update, "FAILED", None);
+        expect(!failed, format!("{update} was shown as FAILED"));
+    }
+    let ends: Vec<&str> = seen
+        .receipts_of(TARGET)
+        .filter_map(|r| Some(r.status.as_ref()?.end.as_ref()?.kind.as_str()))
+        .collect();
+    expect(
+        ends == ["Succeeded", "Succeeded"],
+        format!("the appliance's receipts ended {ends:?}, not Succeeded twice"),
+    );
+    let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
+    expect(starts == 2, format!("the appliance took {starts} starts, not 2"));
+    expect(duplicates == 0, format!("{duplicates} starts of the appliance were duplicates"));
     missed
 }

@@ -108,15 +108,7 @@ fn who_saw_a_movement_without_a_goal_dies() {
         budget,
         ..QUIET
     };
-    explore(at_scale(
-        scope,
-        Scope {
-            ticks: 5,
-            followers: 1,
-            procs: 2,
-            ..scope
-        },
-    ));
+    explore(at_scale(scope, Scope { ticks: 6, ..scope }));
 }
 
 #[test]

@@ -132,9 +132,9 @@ impl Judge<'_> {
                 says: Some(how),
                 overdue,
             }),
-            JobState::Succeeded if self.named_by_answer() => self.ended(EndKind::Succeeded, format!("{how}; {}", told(last))),
-            JobState::Failed => self.ended(EndKind::Failed, how),
-            JobState::Cancelled => self.ended(EndKind::Cancelled, how),
+            JobState::Succeeded if self.named_by_answer() => self.ended(EndKind::Succeeded, last, |_| format!("{how}; {}", told(last))),
+            JobState::Failed => self.ended(EndKind::Failed, last, |_| how),
+            JobState::Cancelled => self.ended(EndKind::Cancelled, last, |_| how),
             JobState::Succeeded | JobState::Unknown => return None,
         })
     }

@@ -121,6 +121,14 @@ fn named() -> Receipt {
     )
 }
 
+fn adopted_as_t4() -> Receipt {
+    let mut receipt = start().lost(0).adopted(60);
+    if let Some(adopted) = &mut receipt.adopted {
+        adopted.job = Some("t4".to_owned());
+    }
+    receipt
+}
+
 #[test]
 fn the_task_that_the_vendor_named_is_believed_in_every_word() {
     let follow = |state| concluded(&named(), &[only(60, OLD, job("t4", state))], 61);
@@ -218,10 +226,7 @@ fn a_start_counts_as_never_taken_only_by_a_list_that_kept_its_witness() {
 
 #[test]
 fn a_task_that_was_adopted_is_done_only_with_its_version() {
-    let mut adopted = start().lost(0).adopted(60);
-    if let Some(adopted) = &mut adopted.adopted {
-        adopted.job = Some("t4".to_owned());
-    }
+    let adopted = adopted_as_t4();
     assert_eq!(job_of(&adopted), Some("t4"));
     let after = GRACE + 100;
     let done = |version| concluded(&adopted, &[only(after, version, job("t4", JobState::Succeeded))], after);
@@ -235,6 +240,19 @@ fn a_task_that_was_adopted_is_done_only_with_its_version() {
         end(&concluded(&adopted, &[only(after, OLD, job("t4", JobState::Failed))], after)),
         Some(EndKind::Failed)
     );
+}
+
+/// Found by the demo: the moment of the look stood in the message, and each look for the whole grace period wrote the status anew.
+#[test]
+fn what_is_shown_until_an_end_is_certain_does_not_change_with_each_look() {
+    let adopted = adopted_as_t4();
+    let shown = |secs| concluded(&adopted, &[only(secs, NEW, job("t4", JobState::Succeeded))], secs);
+    assert!(
+        matches!(shown(60), Conclusion::Follow(Following::Settling { .. })),
+        "{:?}",
+        shown(60)
+    );
+    assert_eq!(shown(60), shown(120));
 }
 
 #[test]
