@@ -46,7 +46,7 @@ pub struct InventorySpec {
     #[x_kube(validation = ("self == oldSelf", "another Connection is another inventory: create a new object"))]
     pub connection_ref: ConnectionRef,
 
-    /// How often to look, as in 15m; at least 5m and at most 168h. Default: 15m. Some of what is looked up leaves a trace at the vendor: on a
+    /// How often to look, as in 15m; at least 5m and at most 168h. Default: 15m, and 6h for a recovery appliance. Some of what is looked up leaves a trace at the vendor: on a
     /// recovery appliance each look at what it offers is a task in its list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) >= duration('5m') && duration(self) <= duration('168h')", "must be at least 5m and at most 168h"))]

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::ledgers::Ledgers;
 use super::sights::Looks;
 use super::sights::Sights;
 use super::wakes::Wakes;
@@ -32,12 +33,14 @@ use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::vendor::CallObserver;
 use crate::vendor::ClientOptions;
+use crate::vendor::StartOpen;
 use crate::vendor::VendorClient;
 use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Credentials;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Fence;
+use crate::vendor::recovery_appliance::Manners;
 use crate::vendor::recovery_appliance::RecoveryAppliance;
 use crate::vendor::vcenter::VCenter;
 
@@ -115,6 +118,9 @@ pub struct Clients {
     tasks: TaskTracker,
     service_account: String,
     made: Mutex<HashMap<Who, Made>>,
+    ledgers: Arc<Ledgers>,
+    /// Of each appliance that any Connection leads to. A few bytes each, kept for as long as the process lives.
+    manners: Mutex<HashMap<Authority, Arc<Manners>>>,
 }
 
 struct Made {
@@ -136,6 +142,7 @@ impl Clients {
         wakes: Arc<Wakes>,
         tasks: TaskTracker,
         service_account: String,
+        ledgers: Arc<Ledgers>,
     ) -> Clients {
         Clients {
             kube,
@@ -148,6 +155,8 @@ impl Clients {
             tasks,
             service_account,
             made: Mutex::default(),
+            ledgers,
+            manners: Mutex::default(),
         }
     }
 
@@ -212,6 +221,17 @@ impl Clients {
         futures::future::join_all(clients.iter().map(|c| c.vendor.logout())).await;
     }
 
+    fn manners(&self, authority: &Authority) -> Arc<Manners> {
+        let mut all = self.manners.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(authority.clone()).or_default())
+    }
+
+    /// A damaged ledger says nothing: a start may be open there.
+    fn start_open(&self) -> Arc<StartOpen> {
+        let ledgers = Arc::clone(&self.ledgers);
+        Arc::new(move |key: &TargetKey| ledgers.ledger(key).map_or(true, |ledger| ledger.open().is_some()))
+    }
+
     /// `before`: an edit of the Connection does not make refused credentials worth another try.
     fn make(&self, connection: &Connection, who: Who, before: Option<&KubeCredentials>) -> Result<Client, VendorError> {
         let authority = Authority::from_url(&connection.spec.url).map_err(|e| VendorError::NoRequest {
@@ -235,6 +255,7 @@ impl Clients {
             fence: Arc::clone(&self.fence),
             timing: self.timing.clone(),
             clock: self.clock.clone(),
+            start_open: Some(self.start_open()),
             observer: Some(Arc::new(Calls {
                 metrics: self.metrics.clone(),
                 vendor: speaks.slug(),
@@ -244,7 +265,7 @@ impl Clients {
             ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
             ConnectionType::RecoveryAppliance => {
                 let base_path = connection.spec.base_path();
-                VendorClient::RecoveryAppliance(RecoveryAppliance::new(options, base_path)?)
+                VendorClient::RecoveryAppliance(RecoveryAppliance::new(options, base_path, self.manners(&authority))?)
             }
         };
         Ok(Client {

@@ -33,6 +33,8 @@ pub struct Shown {
 pub struct Found {
     /// One line.
     pub summary: String,
+    /// Everything in it was seen by this look.
+    pub fresh: bool,
     /// More was found than is shown.
     pub truncated: bool,
     /// A vCenter's.
@@ -92,6 +94,7 @@ fn vcenter(versions: &[FoundVersion], clusters: &[FoundCluster]) -> Found {
             many(clusters.len(), "Supervisor cluster"),
             many(versions.len(), "version")
         ),
+        fresh: true,
         truncated,
         vcenter: Some(VCenterInventory {
             versions: versions
@@ -119,8 +122,10 @@ fn vcenter(versions: &[FoundVersion], clusters: &[FoundCluster]) -> Found {
 }
 
 fn appliance(product: Option<&String>, version: &str, updates: &Updates, before: Vec<ApplianceOffer>) -> Shown {
+    let fresh = matches!(updates, Updates::Listed(_));
     let found = |updates: Vec<ApplianceOffer>, offers: &str, truncated: bool| Found {
         summary: format!("at {version}; {offers}"),
+        fresh,
         truncated,
         vcenter: None,
         recovery_appliance: Some(ApplianceInventory {

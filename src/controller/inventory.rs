@@ -35,13 +35,16 @@ use super::wakes::Kind;
 use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::Inventory;
+use crate::api::connection::ConnectionType;
 use crate::api::inventory::InventoryStatus;
-use crate::upgrade::target::TargetKey;
 use crate::vendor::Inventory as Found;
 use crate::vendor::error::VendorError;
 
 /// How often to look when the spec does not say: new versions come every few weeks, and people who wait for one wait that long gladly.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// The same for a recovery appliance, where each look leaves a task in a list that starts are judged by.
+const INTERVAL_OF_APPLIANCES: Duration = Duration::from_secs(6 * 3600);
 
 /// Of the interval, the most that a look is put off by: a hundred Inventories that were applied at once do not look at once for ever.
 const JITTER: u32 = 10;
@@ -111,7 +114,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
         let shown = found::shown(inventory.status.as_ref(), &brought.what);
         write(&context, inventory, &shown, Some(brought)).await?;
     }
-    let left = left(&context, inventory, last.as_ref());
+    let left = left(&context, inventory, &connection, last.as_ref());
     if left.is_zero() {
         look(&context, &who, of, &connection);
         return Ok(Action::requeue(context.timing.wake));
@@ -132,8 +135,8 @@ fn not_ready(connection: &Connection) -> Option<String> {
 }
 
 /// Time until the next look. After a restart the status tells when the last one was; what failed is tried again sooner.
-fn left(context: &Context, inventory: &Inventory, last: Option<&Brought<Looked>>) -> Duration {
-    let interval = interval(inventory);
+fn left(context: &Context, inventory: &Inventory, connection: &Connection, last: Option<&Brought<Looked>>) -> Duration {
+    let interval = interval(inventory, connection.spec.type_);
     if let Some(brought) = last {
         let wait = match &brought.what {
             Ok(_) => interval + jitter(inventory, brought.wall, interval),
@@ -155,9 +158,13 @@ fn left(context: &Context, inventory: &Inventory, last: Option<&Brought<Looked>>
     wait.saturating_sub(since.unsigned_abs())
 }
 
-fn interval(inventory: &Inventory) -> Duration {
+fn interval(inventory: &Inventory, of: ConnectionType) -> Duration {
+    let default = match of {
+        ConnectionType::VCenter => INTERVAL,
+        ConnectionType::RecoveryAppliance => INTERVAL_OF_APPLIANCES,
+    };
     let written = inventory.spec.interval.as_ref().and_then(|i| i.to_std().ok());
-    written.filter(|i| !i.is_zero()).unwrap_or(INTERVAL)
+    written.filter(|i| !i.is_zero()).unwrap_or(default)
 }
 
 /// The same for one object and one look, however often it is asked; another for the next.
@@ -170,11 +177,9 @@ fn jitter(inventory: &Inventory, at: Timestamp, interval: Duration) -> Duration 
 
 fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, connection: &Connection) {
     let Ok(client) = context.clients.of(connection) else { return };
-    let key = TargetKey::appliance(client.authority.clone());
-    rounds::begin(context, who, of, async move |context: Arc<Context>| {
+    rounds::begin(context, who, of, async move |_| {
         let _using = client.using();
-        let open = |key: &TargetKey| context.ledgers.ledger(key).map_or(true, |ledger| ledger.open().is_some());
-        let found = client.vendor.inventory(open(&key)).await;
+        let found = client.vendor.inventory().await;
         if let Err(error) = &found {
             client.suspect(error);
         }
@@ -224,7 +229,7 @@ fn status(generation: Option<i64>, old: &InventoryStatus, shown: &Shown, asked: 
     };
     match &shown.found {
         Some(found) => InventoryStatus {
-            observed_at: asked.map(to_second),
+            observed_at: if found.fresh { asked.map(to_second) } else { old.observed_at },
             summary: Some(found.summary.clone()),
             truncated: found.truncated,
             vcenter: found.vcenter.clone(),

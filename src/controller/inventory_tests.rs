@@ -79,7 +79,11 @@ fn while_an_update_may_be_under_way_what_is_offered_is_kept_and_not_asked() {
         100,
     );
     let during = after(&first, &appliance(Updates::NotAsked), 200);
-    assert_eq!((ready(&during).0, during.observed_at), ("True", Some(at(200))));
+    assert_eq!(
+        (ready(&during).0, during.observed_at),
+        ("True", Some(at(100))),
+        "what it offers was seen then"
+    );
     assert_eq!(during.recovery_appliance, first.recovery_appliance);
 }
 

@@ -233,6 +233,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
             Arc::clone(&parts.wakes),
             tasks.clone(),
             options.service_account.clone(),
+            Arc::clone(&parts.ledgers),
         ),
         permits: Permits::new(
             parts.ledger,

@@ -266,6 +266,9 @@ impl Judge<'_> {
                 job: self.the_new_job(sight).map(|job| job.id.clone()),
             };
         }
+        if let Some(other) = self.refused_and_new(kind, how, later()) {
+            return other;
+        }
         match later().next().map(|s| &s.motion) {
             // A movement whose goal the vendor does not tell may be ours.
             None | Some(Motion::Moving { toward: None, .. }) => Conclusion::Confirming,
@@ -293,7 +296,7 @@ impl Judge<'_> {
                     overdue,
                 });
             }
-            (_, Some(looks)) if last.complete => looks,
+            (_, Some(looks)) if last.complete || self.arrived_for_sure(looks) => looks,
             _ if overdue => return lost("the vendor's answer is incomplete"),
             _ => {
                 return Conclusion::Follow(Following::OutOfSight {
@@ -329,6 +332,9 @@ impl Judge<'_> {
             } else {
                 Conclusion::Follow(Following::OutOfSight { why })
             };
+        }
+        if overdue && self.has_jobs() && looks.version != self.receipt.before.version {
+            return lost(&format!("the target {}", self.compared(looks)));
         }
         if overdue && self.accepted_for_long() {
             let how = format!("still at {} after the timeout: {}", looks.version, told(last));

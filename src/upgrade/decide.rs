@@ -25,6 +25,7 @@ use super::rollout::roll;
 use super::row::Judged;
 use super::row::Place;
 use super::row::judge;
+use super::sight::Offered;
 use super::summary::summarise;
 use super::when::When;
 use super::when::when;
@@ -124,6 +125,10 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
         }
         // Only a list has the vendor's names, and looks at one target are all there is after a restart in mid-run.
         Place::Blocked(_) if names_missing(target) => Some(Duration::ZERO),
+        // What it offers could not be asked a moment ago: something else was being asked, or an upgrade was under way.
+        _ if target.sights.last().is_some_and(|s| s.seen() && s.offered == Offered::Unasked) => {
+            Some(facts.timing.poll_calm.min(facts.timing.poll_waiting))
+        }
         // What could not be seen may be seen soon; what was seen waits for somebody.
         _ if target.sights.last().is_some_and(|s| !s.seen()) => Some(facts.timing.poll_calm.min(facts.timing.poll_waiting)),
         _ => Some(facts.timing.poll_waiting),

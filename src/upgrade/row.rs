@@ -19,6 +19,7 @@ use super::decision::Fact;
 use super::decision::LedgerWrite;
 use super::decision::Row;
 use super::facts::Facts;
+use super::facts::Options;
 use super::facts::TargetFacts;
 use super::facts::Wish;
 use super::ledger::Ledger;
@@ -26,6 +27,7 @@ use super::ledger::RunStanding;
 use super::ledger::Wanted;
 use super::reason::Reason;
 use super::reason::State;
+use super::receipt::Answer;
 use super::receipt::EndKind;
 use super::receipt::Note;
 use super::receipt::Receipt;
@@ -218,10 +220,12 @@ impl Bench<'_> {
                 self.over(receipt, State::Rejected, Reason::RunKeyConflict, message)
             }
             RunStanding::Refused(receipt) => {
-                let message = format!(
-                    "{}; nothing was started, and the same is not asked again: once it is mended, change the options or set a new spec.runKey",
-                    receipt.outcome()
-                );
+                let again = match self.target.wish.as_ref().map(|wish| &wish.options) {
+                    Some(Options::Appliance) => "set a new spec.runKey",
+                    _ => "change the options or set a new spec.runKey",
+                };
+                let outcome = receipt.outcome();
+                let message = format!("{outcome}; nothing was started, and the same is not asked again: once it is mended, {again}");
                 self.over(receipt, State::Rejected, Reason::VendorRejected, message)
             }
             RunStanding::GaveUp(receipt) => {
@@ -323,20 +327,30 @@ impl Bench<'_> {
             Conclusion::Unreadable(word) => (State::Pending, Reason::ReceiptUnreadable, Some(format!("receipt holds {word:?}"))),
             Conclusion::Doubt { stalled: true, why } => {
                 stalled = true;
-                let message = format!("the start may or may not have been taken: {why}; resolve receipt {}", open.name);
+                let message = format!(
+                    "the start may or may not have been taken: {why}; resolve receipt {}{}",
+                    open.name,
+                    answered(open)
+                );
                 (State::Unknown, Reason::NeedsResolution, Some(message))
             }
             Conclusion::Doubt { stalled: false, why } => (
                 State::Unknown,
                 Reason::StartInDoubt,
-                Some(format!("the start may or may not have been taken: {why}; seeking evidence")),
+                Some(format!(
+                    "the start may or may not have been taken: {why}; seeking evidence{}",
+                    answered(open)
+                )),
             ),
             Conclusion::Hint { how } => {
                 writes.push(LedgerWrite {
                     receipt: open.name.clone(),
                     fact: Fact::Hint { how: how.clone() },
                 });
-                let message = format!("the start may or may not have been taken: {how}; seeking evidence");
+                let message = format!(
+                    "the start may or may not have been taken: {how}; seeking evidence{}",
+                    answered(open)
+                );
                 (State::Unknown, Reason::StartInDoubt, Some(message))
             }
             Conclusion::Adopt { how, job } => {
@@ -396,6 +410,14 @@ impl Bench<'_> {
             },
             writes,
         }
+    }
+}
+
+/// What the vendor answered where that proves nothing: its words may tell a person more.
+fn answered(open: &Receipt) -> String {
+    match open.answer.as_ref().map(|a| &a.answer) {
+        Some(Answer::Lost { message }) => format!("; the answer was: {message}"),
+        _ => String::new(),
     }
 }
 

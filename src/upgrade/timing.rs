@@ -44,6 +44,10 @@ pub struct Timing {
     /// Shortest pause between two looks at one appliance: its API bans who asks too often (`vendors.md` 2.3 e).
     #[serde(with = "millis")]
     pub appliance_pause: Duration,
+    /// How long what an appliance offered is believed while an upgrade waits: asking leaves a task in its list, and a list that grows too long
+    /// proves nothing any more (`vendors.md` 2.3 c).
+    #[serde(with = "millis")]
+    pub offers: Duration,
     /// Added to TTL and start timeout to give the horizon: slack for scheduling and for the record step.
     #[serde(with = "millis")]
     pub horizon_slack: Duration,
@@ -113,6 +117,7 @@ impl Timing {
             start_timeout_vcenter: secs(300),
             start_timeout_appliance: secs(60),
             appliance_pause: secs(5),
+            offers: secs(3600),
             horizon_slack: secs(30),
             grace: secs(15 * 60),
             wake: secs(10 * 60),
@@ -178,6 +183,7 @@ impl Timing {
             self.poll_moving,
             self.poll_calm,
             self.poll_waiting,
+            self.offers,
             self.wake,
             self.retry_first,
             self.sweep,
@@ -211,7 +217,7 @@ pub enum TimingError {
         high: Duration,
     },
     /// An interval of zero would spin.
-    #[error("timing: polling intervals, wake, sweep, probe, retry, ledgerTimeout and watchSilence must be longer than zero")]
+    #[error("timing: polling intervals, offers, wake, sweep, probe, retry, ledgerTimeout and watchSilence must be longer than zero")]
     Zero,
 }
 

@@ -34,6 +34,7 @@ pub use seam::Inventory;
 pub use seam::ListFailure;
 pub use seam::Listing;
 pub use seam::Probe;
+pub use seam::StartOpen;
 pub use seam::Updates;
 
 use crate::controller::permit::Order;
@@ -108,10 +109,10 @@ impl VendorClient {
         }
     }
 
-    /// What the endpoint offers, for people. `start_open`: a start may be under way there, so nothing is asked that leaves a trace.
-    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+    /// What the endpoint offers, for people.
+    pub async fn inventory(&self) -> Result<Inventory, VendorError> {
         match self {
-            VendorClient::RecoveryAppliance(client) => client.inventory(start_open).await,
+            VendorClient::RecoveryAppliance(client) => client.inventory().await,
             VendorClient::VCenter(client) => client.inventory().await,
         }
     }

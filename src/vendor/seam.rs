@@ -16,6 +16,7 @@ use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
+use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 
@@ -24,6 +25,9 @@ pub trait CallObserver: Send + Sync {
     /// One request ended. `class`: ok, transient, throttled, auth, refused, or unknown for a start whose answer was lost.
     fn call(&self, operation: &'static str, class: &'static str, seconds: f64);
 }
+
+/// Whether a start may be under way on a target, whoever's it is.
+pub type StartOpen = dyn Fn(&TargetKey) -> bool + Send + Sync;
 
 /// What a vendor's client is made of.
 pub struct ClientOptions {
@@ -41,6 +45,8 @@ pub struct ClientOptions {
     pub clock: Clock,
     /// Who counts the calls.
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// Asked right before anything that leaves a trace at the vendor and is no start.
+    pub start_open: Option<Arc<StartOpen>>,
 }
 
 /// What a probe found.

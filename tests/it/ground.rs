@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Durations of the operator under test, in milliseconds: as short as the order between them, and a busy machine, allow.
 pub fn timing() -> Value {
     json!({
-        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "appliancePause": 100,
+        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "appliancePause": 100, "offers": 1000,
         "horizonSlack": 500, "grace": 11_000, "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000,
         "pollWaiting": 1000, "retryFirst": 300, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
         "leaseDuration": 12_000, "leaseRenewDeadline": 10_000, "leaseRetry": 500, "clockSkew": 30_000,

@@ -381,11 +381,10 @@ impl Permits {
     /// Gives a permit back unused: nothing was sent. Returns when that is stored.
     pub async fn withdraw(&self, mut permit: StartPermit, why: &str) -> Option<UpgradeReceipt> {
         permit.spent = true;
-        let name = permit.receipt.clone();
+        let (name, vendor) = (permit.receipt.clone(), permit.target.vendor);
         drop(permit);
         tracing::info!(receipt = %name, why, "permit withdrawn; nothing was sent");
-        self.metrics
-            .started(crate::upgrade::target::VendorType::VCenter.slug(), StartOutcome::Withdrawn);
+        self.metrics.started(vendor.slug(), StartOutcome::Withdrawn);
         let fact = Fact::End {
             kind: EndKind::Withdrawn,
             how: format!("nothing was sent: {why}"),

@@ -5,6 +5,7 @@
 use super::Conclusion;
 use super::Judge;
 use super::told;
+use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::EndKind;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
@@ -46,9 +47,10 @@ impl Judge<'_> {
                 None => Conclusion::End {
                     kind: EndKind::NotTaken,
                     how: format!(
-                        "unchanged in two looks after the grace period, the last at {:.0}: {}",
+                        "unchanged in two looks after the grace period, the last at {:.0}: {}{}",
                         newest.at,
-                        told(newest)
+                        told(newest),
+                        self.answered_with()
                     ),
                 },
                 Some(hint) => wait(true, format!("the target is as before, but {}", hint.how)),
@@ -96,12 +98,21 @@ impl Judge<'_> {
         if !self.has_jobs() && sight.complete && sight.moving_toward(version) {
             return Some((format!("seen moving to {version} at {:.0}", sight.at), None));
         }
-        let looks = sight.looks.as_ref().filter(|_| sight.motion == Motion::Still && sight.complete)?;
+        let whole = sight.motion == Motion::Still && sight.complete;
+        let looks = sight.looks.as_ref().filter(|looks| whole || self.arrived_for_sure(looks))?;
         if looks.faulted && !self.receipt.before.faulted && looks.desired.as_ref() == Some(version) {
             return Some((format!("seen failed on the way to {version} at {:.0}", sight.at), None));
         }
         self.arrived(looks)
             .then(|| (format!("seen at {} at {:.0}", looks.version, sight.at), None))
+    }
+
+    /// What the vendor answered, where it did and its words prove nothing.
+    fn answered_with(&self) -> String {
+        match self.receipt.answer.as_ref().map(|a| &a.answer) {
+            Some(Answer::Lost { message }) => format!("; the answer was: {message}"),
+            _ => String::new(),
+        }
     }
 
     /// At our version, and not where it was before: a stamp that is set and has not moved says that nothing happened.

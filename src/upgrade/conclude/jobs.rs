@@ -14,6 +14,7 @@ use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
 use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::JobsBefore;
+use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Disproof;
 
@@ -121,7 +122,9 @@ impl Judge<'_> {
     pub(super) fn told_by_job(&self, last: &Sight, overdue: bool) -> Option<Conclusion> {
         let job = match self.job() {
             Some(id) => last.job(id)?,
-            None => self.the_new_job(last)?,
+            // What somebody else began was there before the receipt: anything new is another.
+            None if self.receipt.note.is_none() => self.the_new_job(last)?,
+            None => return None,
         };
         let said = job.says.as_ref().map(|says| format!(": {says}")).unwrap_or_default();
         let how = format!("task {} {}{said}", job.id, job.word);
@@ -143,18 +146,50 @@ impl Judge<'_> {
     /// compared, for whoever has to say what they mean.
     pub(super) fn gone(&self, last: &Sight) -> Option<String> {
         let id = self.job().filter(|_| self.has_jobs())?;
-        let version = &last.looks.as_ref()?.version;
-        let (asked, before) = (&self.receipt.run.version, &self.receipt.before.version);
+        let looks = last.looks.as_ref()?;
         let job = match last.job(id) {
             Some(job) if job.state == JobState::Succeeded => format!("task {id} {}, but the target", job.word),
             _ => format!("task {id} is no longer listed, and the target"),
         };
-        let compared = if version == before {
+        Some(format!("{job} {}", self.compared(looks)))
+    }
+
+    /// The strings that were compared, for whoever has to say what they mean.
+    pub(super) fn compared(&self, looks: &Looks) -> String {
+        let (version, asked, before) = (&looks.version, &self.receipt.run.version, &self.receipt.before.version);
+        if version == before {
             format!("is still at {version}, not at {asked}")
         } else {
             format!("reports {version:?}, which is neither the version asked for, {asked:?}, nor the one before, {before:?}")
-        };
-        Some(format!("{job} {compared}"))
+        }
+    }
+
+    /// Arrived, whatever else could be read: the version is told by the target itself and not by its list of jobs.
+    pub(super) fn arrived_for_sure(&self, looks: &Looks) -> bool {
+        self.has_jobs() && self.arrived(looks)
+    }
+
+    /// A refusal, and something new in the list: an intermediary may have sent the request twice, and its other copy may have been taken.
+    /// `None`: nothing new.
+    pub(super) fn refused_and_new<'s>(&self, kind: EndKind, how: &str, mut later: impl Iterator<Item = &'s Sight>) -> Option<Conclusion> {
+        let sight = later.find(|s| self.count_new(s).is_some_and(|new| new > 0))?;
+        let ours = |job: &&Job| job.does == Does::Installs(self.receipt.run.version.clone());
+        // What is refused for good is not tried again, so only clear words outweigh it. What may be tried again waits for all that is new.
+        let job = self.the_new_job(sight).filter(|job| kind != EndKind::Rejected || ours(job));
+        match job {
+            Some(job) => Some(Conclusion::Adopt {
+                how: format!(
+                    "refused ({how}), but task {} is new since the start, seen at {:.0}",
+                    job.id, sight.at
+                ),
+                job: Some(job.id.clone()),
+            }),
+            None if kind == EndKind::Rejected => None,
+            None => Some(Conclusion::Doubt {
+                stalled: true,
+                why: format!("it was refused ({how}), but {}", self.why_not_as_before(sight)),
+            }),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::upgrade::conclude::conclude;
 use crate::upgrade::memory::Seen;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::sight::*;
@@ -313,6 +314,65 @@ fn an_accepted_start_without_a_task_of_its_own_never_fails_for_looking_as_before
     assert!(matches!(then, Conclusion::Follow(Following::Queued { .. })), "{then:?}");
     let found = concluded(&accepted, &[list(60, OLD, old_and([job("t4", JobState::Running)]))], 60);
     assert!(matches!(found, Conclusion::Follow(Following::Moving { .. })), "{found:?}");
+}
+
+#[test]
+fn a_refusal_that_may_be_tried_again_is_not_believed_beside_a_new_task() {
+    let unauthorized = || start().refused_as(NotTaken::Unauthorized, 0);
+    let quiet = list(10, OLD, old_and([]));
+    assert_eq!(end(&concluded(&unauthorized(), &[quiet], 11)), Some(EndKind::NotTaken));
+    let ended = list(10, OLD, old_and([job("t4", JobState::Failed)]));
+    let copy = concluded(&unauthorized(), std::slice::from_ref(&ended), 11);
+    assert!(
+        matches!(&copy, Conclusion::Adopt { job: Some(id), .. } if id == "t4"),
+        "its other copy was taken: {copy:?}"
+    );
+    let two = list(10, OLD, old_and([job("t4", JobState::Failed), job("t5", JobState::Succeeded)]));
+    let nobody_knows = concluded(&unauthorized(), &[two], 11);
+    assert!(matches!(nobody_knows, Conclusion::Doubt { stalled: true, .. }), "{nobody_knows:?}");
+    let rejected = start().rejected(0);
+    assert_eq!(
+        end(&concluded(&rejected, &[ended], 11)),
+        Some(EndKind::Rejected),
+        "somebody's task does not make it ours"
+    );
+    let told = Job {
+        does: Does::Installs(NEW.to_owned()),
+        ..job("t4", JobState::Failed)
+    };
+    let ours = concluded(&rejected, &[list(10, OLD, old_and([told]))], 11);
+    assert!(matches!(ours, Conclusion::Adopt { .. }), "{ours:?}");
+}
+
+#[test]
+fn a_version_that_was_reached_needs_no_list_of_tasks() {
+    let unread = |secs, version| Sight {
+        jobs: Vec::new(),
+        looks: Some(like(version)),
+        ..list(secs, version, vec![]).partial()
+    };
+    assert_eq!(end(&concluded(&named(), &[unread(600, NEW)], 600)), Some(EndKind::Succeeded));
+    let waits = concluded(&named(), &[unread(600, OLD)], 600);
+    assert!(matches!(waits, Conclusion::Follow(Following::OutOfSight { .. })), "{waits:?}");
+    let found = concluded(&start().lost(0), &[unread(600, NEW)], 600);
+    assert!(matches!(found, Conclusion::Adopt { .. }), "{found:?}");
+}
+
+#[test]
+fn an_adopted_install_is_never_ended_by_a_task_that_came_later() {
+    let mut noted = start().note(Note::Adopted);
+    noted.before.jobs = Some(ids(&["t3", "t4"]));
+    let other = job("t5", JobState::Failed);
+    let both = vec![job("t3", JobState::Succeeded), job("t4", JobState::Running), other];
+    let then = concluded(&noted, &[list(60, OLD, both)], 60);
+    assert!(matches!(then, Conclusion::Follow(Following::Moving { .. })), "{then:?}");
+}
+
+#[test]
+fn a_third_version_is_for_a_person_whether_or_not_a_task_was_named() {
+    let late = TIMEOUT + 60;
+    let third = concluded(&start().accepted(0), &[list(late, "9.0.2-10460", vec![])], late);
+    assert!(matches!(third, Conclusion::Follow(Following::LostSight { .. })), "{third:?}");
 }
 
 fn any_job() -> impl Strategy<Value = Job> {

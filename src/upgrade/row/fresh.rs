@@ -96,12 +96,14 @@ impl Bench<'_> {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
             }
             Motion::Moving { toward, .. } => {
-                let toward = toward.as_deref().unwrap_or("a version that the vendor does not tell");
-                self.blocked(
-                    Reason::TargetBusy,
-                    format!("it is being upgraded to {toward}, not by Windlass; waiting for its end"),
-                    None,
-                )
+                let message = match (toward, &sight.says) {
+                    (Some(toward), _) => format!("it is being upgraded to {toward}, not by Windlass; waiting for its end"),
+                    (None, Some(says)) => format!("something is under way there, not by Windlass: {says}; waiting for its end"),
+                    (None, None) => {
+                        "it is being upgraded to a version that the vendor does not tell, not by Windlass; waiting for its end".to_owned()
+                    }
+                };
+                self.blocked(Reason::TargetBusy, message, None)
             }
             _ if looks.faulted => {
                 let said = sight.says.as_ref().map(|s| format!(": {s}")).unwrap_or_default();

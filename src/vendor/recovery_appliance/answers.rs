@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::wire::Answers;
 use super::wire::id_of_started;
 use super::wire::said;
 use crate::upgrade::receipt::Answer;
@@ -20,15 +21,18 @@ pub fn judge(status: u16, retry_after: Option<Duration>, body: Option<&[u8]>) ->
             job: body.and_then(id_of_started),
         },
         // RFC 9110, 15.5.2: the request "has not been applied because it lacks valid authentication credentials".
-        401 => not_taken(NotTaken::Unauthorized, 401, &said(body)),
+        401 => not_taken(NotTaken::Unauthorized, 401, &said(body, Answers::Start)),
         429 => not_taken(NotTaken::Throttled { retry_after }, 429, "it limits the rate of calls"),
         // 408 is the word of somebody who did not see the request's end. Other refusals need no body: nothing in one turns them into less.
         400..=499 if status != 408 => Answer::Rejected {
-            message: sanitize(&format!("the appliance refused the update with {status} ({})", said(body))),
+            message: sanitize(&format!(
+                "the appliance refused the update with {status} ({})",
+                said(body, Answers::Start)
+            )),
         },
         // A 500 with an error proves no more than one without, though it is documented.
         _ => Answer::Lost {
-            message: sanitize(&format!("the appliance answered {status} ({})", said(body))),
+            message: sanitize(&format!("the appliance answered {status} ({})", said(body, Answers::Start))),
         },
     }
 }

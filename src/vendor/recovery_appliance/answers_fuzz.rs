@@ -93,7 +93,7 @@ proptest! {
             listed.cut();
         }
         for purpose in [Purpose::Start, Purpose::Evidence] {
-            let sight = sights::of(&asked(), &seen, &Tasks::Listed(listed.clone()), None, purpose);
+            let sight = sights::of(&asked(), &seen, &Tasks::Listed(listed.clone()), &[], purpose);
             check(&sight)?;
             if sight.complete {
                 let (Ok(about), Ok(list)) = (serde_json::from_slice::<Value>(&body), serde_json::from_slice::<Value>(&tasks)) else {
@@ -121,7 +121,7 @@ proptest! {
         prop_assert_eq!(task.active(), matches!(value["status"].as_str(), Some("QUEUED" | "RUNNING")));
         prop_assert!(task.id.as_deref().is_none_or(|id| value["id"] == id));
         if let Some(job) = task.job() {
-            check(&sights::of(&asked(), &Appliance::default(), &Tasks::One(job), None, Purpose::Evidence))?;
+            check(&sights::of(&asked(), &Appliance::default(), &Tasks::One(job), &[], Purpose::Evidence))?;
         }
         let offered = task.updates.unwrap_or_default();
         let sound = |update: &FoundUpdate| {
@@ -156,7 +156,7 @@ proptest! {
 
     #[test]
     fn an_error_of_any_shape_is_told_in_few_words(body in mutated::bytes(vec![error(), page(), appliance()])) {
-        prop_assert!(fit(&wire::said(Some(&body))));
+        prop_assert!(fit(&wire::said(Some(&body), wire::Answers::Start)));
         let _ = ResponseError::read(&body);
         let _ = wire::task(&body);
     }

@@ -63,7 +63,7 @@ impl Pace {
 impl Shared {
     /// Waits until the appliance may be looked at again.
     pub async fn turn(&self) {
-        self.pace.turn(self.http.clock(), self.timing.appliance_pause).await;
+        self.manners.pace.turn(self.http.clock(), self.timing.appliance_pause).await;
     }
 
     /// `GET /appliance`.
@@ -162,7 +162,7 @@ impl Shared {
             (200, _) => Err(VendorError::Unreadable {
                 authority: self.http.authority().to_string(),
                 operation: OPERATION,
-                what: wire::said(reply.whole_body()),
+                what: wire::said(reply.whole_body(), wire::Answers::Read),
             }),
             // Somebody in between, while the appliance is away, has other bodies.
             (404, _) if reply.whole_body().is_some_and(|body| body.is_empty() || body.starts_with(b"{")) => Ok(None),

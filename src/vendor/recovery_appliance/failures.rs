@@ -13,7 +13,7 @@ use crate::vendor::text::is_html;
 /// in a moment ago may be one, so it is tried again, at the pace of all looks.
 pub(super) fn failure(http: &Http, operation: &'static str, reply: &Reply, served: bool) -> VendorError {
     let (authority, status) = (http.authority().to_string(), reply.status);
-    let said = wire::said(reply.whole_body());
+    let said = wire::said(reply.whole_body(), wire::Answers::Read);
     match status {
         401 => VendorError::AuthFailed {
             authority,
@@ -59,7 +59,7 @@ pub(super) fn not_this_product(http: &Http, operation: &'static str, reply: &Rep
             what,
         };
     }
-    let what = format!("{} ({})", reply.status, wire::said(reply.whole_body()));
+    let what = format!("{} ({})", reply.status, wire::said(reply.whole_body(), wire::Answers::Read));
     VendorError::NotThisProduct {
         authority: http.authority().to_string(),
         product: PRODUCT,

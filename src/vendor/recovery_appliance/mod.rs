@@ -15,6 +15,7 @@
 mod answers;
 mod calls;
 mod failures;
+mod manners;
 mod offers;
 mod session;
 mod sights;
@@ -35,7 +36,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use self::calls::Pace;
 use self::failures::short;
 use self::offers::Kept;
 use self::sights::Purpose;
@@ -44,7 +44,7 @@ use super::Inventory;
 use super::ListFailure;
 use super::Listing;
 use super::Probe;
-use super::Updates;
+use super::StartOpen;
 use super::error::VendorError;
 use super::http::Http;
 use super::http::HttpOptions;
@@ -58,6 +58,7 @@ use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use crate::upgrade::timing::Timing;
 
+pub use manners::Manners;
 pub use start::Ready;
 pub use start::describe_request;
 
@@ -79,17 +80,14 @@ struct Shared {
     timing: Timing,
     /// Segments of the base path.
     base: Vec<String>,
-    pace: Pace,
-    /// Held from before a start's `retrieve-updates` until its answer, and while a waiting target's offers are asked for.
-    starting: Arc<tokio::sync::Mutex<()>>,
+    manners: Arc<Manners>,
+    start_open_on: Option<Arc<StartOpen>>,
     kept: Mutex<Option<Kept>>,
-    /// Id of our last `retrieve-updates` task.
-    own: Mutex<Option<String>>,
 }
 
 impl RecoveryAppliance {
     /// Makes the client; sends nothing. `base_path`: where the API is, with a slash before it.
-    pub fn new(options: ClientOptions, base_path: &str) -> Result<RecoveryAppliance, VendorError> {
+    pub fn new(options: ClientOptions, base_path: &str, manners: Arc<Manners>) -> Result<RecoveryAppliance, VendorError> {
         let ClientOptions {
             authority,
             ca_bundle_pem,
@@ -98,6 +96,7 @@ impl RecoveryAppliance {
             timing,
             clock,
             observer,
+            start_open,
         } = options;
         let http = Http::new(HttpOptions {
             vendor: VendorType::RecoveryAppliance.slug(),
@@ -118,10 +117,9 @@ impl RecoveryAppliance {
                 session: Session::new(session::door(&base), credentials),
                 timing,
                 base,
-                pace: Pace::default(),
-                starting: Arc::default(),
+                manners,
+                start_open_on: start_open,
                 kept: Mutex::default(),
-                own: Mutex::default(),
             }),
         })
     }
@@ -155,7 +153,7 @@ impl RecoveryAppliance {
         let failed = |error| Box::new(ListFailure { asked, at, error });
         let (mut sight, _) = shared.look(None, Purpose::Start).await.map_err(failed)?;
         // The look is from before: a task that is run for the offers is not in it, and moves nothing.
-        sight.offered = offers::offered(shared.updates(&sight).await);
+        sight.offered = offers::offered(shared.updates(&sight, shared.timing.offers).await);
         sight.detailed = false;
         Ok(Listing {
             asked: sight.asked,
@@ -166,23 +164,19 @@ impl RecoveryAppliance {
         })
     }
 
-    /// What it is and what it offers, for people. `start_open`: a start may be under way there, and no task may appear that is not it.
-    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+    /// What it is and what it offers, for people.
+    pub async fn inventory(&self) -> Result<Inventory, VendorError> {
         let shared = &*self.shared;
         shared.turn().await;
         let (asked, appliance, _) = shared.appliance().await?;
         let tasks = shared.tasks().await;
-        let sight = sights::of(&asked, &appliance, &tasks, shared.own_task().as_deref(), Purpose::Start);
-        let updates = if start_open {
-            Updates::NotAsked
-        } else {
-            shared.updates(&sight).await
-        };
+        let sight = sights::of(&asked, &appliance, &tasks, &shared.manners.own(), Purpose::Start);
+        let updates = shared.updates(&sight, shared.timing.poll_waiting).await;
         let Some(version) = appliance.version else {
-            let why = "it tells no version".to_owned();
-            return Err(VendorError::NoRequest {
+            return Err(VendorError::Unreadable {
+                authority: shared.http.authority().to_string(),
                 operation: "get_appliance",
-                why,
+                what: "an appliance without a version".to_owned(),
             });
         };
         Ok(Inventory::RecoveryAppliance {
@@ -215,18 +209,28 @@ impl RecoveryAppliance {
         shared.check(target)?;
         // The start's own token comes first: waiting for it after the look would age the look.
         shared.http.token().await?;
-        let guard = Arc::clone(&shared.starting).lock_owned().await;
+        let guard = Arc::clone(&shared.manners.starting).lock_owned().await;
         shared.turn().await;
         let (mut sight, mut token) = shared.look(None, Purpose::Start).await?;
         if sight.complete && sight.motion == Motion::Still {
-            let retrieved = shared.retrieve().await?;
-            shared.turn().await;
-            (sight, token) = shared.look(None, Purpose::Start).await?;
-            if let Some(looks) = &mut sight.looks {
-                shared.keep(sight.asked, &looks.version, &retrieved.updates);
-                if let Some(jobs) = &mut looks.jobs {
-                    jobs.witness = retrieved.task.filter(|id| jobs.ids.contains(id));
+            let retrieved = match shared.still_witnessed(&sight) {
+                Some(retrieved) => retrieved,
+                None => {
+                    let retrieved = shared.retrieve().await?;
+                    shared.turn().await;
+                    (sight, token) = shared.look(None, Purpose::Start).await?;
+                    if let Some(looks) = &sight.looks {
+                        shared.keep(sight.asked, &looks.version, &retrieved);
+                    }
+                    retrieved
                 }
+            };
+            if let Some(jobs) = sight.looks.as_mut().and_then(|looks| looks.jobs.as_mut())
+                && let Some(id) = retrieved.task
+            {
+                // One that the list shows late is known all the same, and not taken for the start; but it is no witness then.
+                jobs.witness = Some(id.clone()).filter(|id| jobs.ids.contains(id));
+                jobs.ids.insert(id);
             }
             sight.offered = offers::offered(retrieved.updates);
         }
@@ -253,8 +257,7 @@ impl Shared {
             Some(id) => self.task(id).await,
             None => self.tasks().await,
         };
-        let own = self.own_task();
-        Ok((sights::of(&asked, &appliance, &tasks, own.as_deref(), purpose), token))
+        Ok((sights::of(&asked, &appliance, &tasks, &self.manners.own(), purpose), token))
     }
 
     fn check(&self, target: &TargetKey) -> Result<(), VendorError> {

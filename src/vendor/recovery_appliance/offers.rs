@@ -1,9 +1,10 @@
 //! What the appliance offers: only the result of a `retrieve-updates` task tells, and running one leaves a task behind.
 //!
-//! So it is asked at most once in the interval at which a target that waits is looked at, and never while a start of this client may be under
-//! way: a task that appears then has to be the start (`vendors.md`, witness rule). The right to ask is [`Shared::starting`].
+//! So it is asked rarely, and never while a start may be under way there, whoever's: a task that appears then has to be the start
+//! (`vendors.md`, witness rule). The right to ask is [`Manners::starting`](super::Manners), and right before asking the ledger is asked, too.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::Shared;
 use super::failures::failure;
@@ -12,6 +13,7 @@ use super::wire::Task;
 use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
 use crate::vendor::Updates;
 use crate::vendor::error::VendorError;
@@ -32,29 +34,32 @@ pub(super) struct Retrieved {
 /// An outcome that is good for a while.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
+    /// When the look that it belongs to was asked.
     asked: Mono,
     /// Version of the appliance then: another one is offered other updates.
     version: String,
     updates: Updates,
+    /// The task that it took.
+    task: Option<String>,
 }
 
 impl Shared {
-    /// What is offered to an appliance that waits: as kept, or asked now where that may be and makes sense.
-    pub async fn updates(&self, sight: &Sight) -> Updates {
+    /// What is offered to an appliance that waits: as kept for at most `age`, or asked now where that may be and makes sense.
+    pub async fn updates(&self, sight: &Sight, age: Duration) -> Updates {
         let Some(version) = sight.looks.as_ref().map(|looks| looks.version.as_str()) else {
             return Updates::NotAsked;
         };
-        if let Some(kept) = self.recent(version) {
-            return kept;
+        if let Some(kept) = self.recent(version, age) {
+            return kept.updates;
         }
         // Somebody's update under way is not to be disturbed.
         let at_rest = sight.complete && sight.motion == crate::upgrade::sight::Motion::Still;
-        let Some(_guard) = self.starting.try_lock().ok().filter(|_| at_rest) else {
+        let Some(_guard) = self.manners.starting.try_lock().ok().filter(|_| at_rest && !self.start_open()) else {
             return Updates::NotAsked;
         };
         match self.retrieve().await {
             Ok(retrieved) => {
-                self.keep(sight.asked, version, &retrieved.updates);
+                self.keep(sight.asked, version, &retrieved);
                 retrieved.updates
             }
             Err(error) => Updates::Unavailable {
@@ -79,7 +84,7 @@ impl Shared {
             });
         }
         let Some(mut task) = reply.whole_body().and_then(wire::task) else {
-            let what = wire::said(reply.whole_body());
+            let what = wire::said(reply.whole_body(), wire::Answers::Read);
             return Ok(Retrieved {
                 updates: unavailable(format!("{OPERATION} gave no task, but {what}")),
                 task: None,
@@ -93,7 +98,7 @@ impl Shared {
                 task: None,
             });
         };
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
+        self.manners.did(&id);
         let done = |updates| Retrieved {
             updates,
             task: Some(id.clone()),
@@ -118,17 +123,13 @@ impl Shared {
         Ok(done(updates))
     }
 
-    /// Our own last task, which moves nothing.
-    pub fn own_task(&self) -> Option<String> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Keeps what was offered at this version. `asked`: of the look that it belongs to, so that the next one is due together with it.
-    pub fn keep(&self, asked: Mono, version: &str, updates: &Updates) {
+    pub fn keep(&self, asked: Mono, version: &str, retrieved: &Retrieved) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept {
             asked,
             version: version.to_owned(),
-            updates: updates.clone(),
+            updates: retrieved.updates.clone(),
+            task: retrieved.task.clone(),
         });
     }
 
@@ -137,11 +138,32 @@ impl Shared {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn recent(&self, version: &str) -> Option<Updates> {
+    fn recent(&self, version: &str, age: Duration) -> Option<Kept> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.http.clock().mono();
-        let good = |kept: &&Kept| kept.version == version && now.since(kept.asked) < self.timing.poll_waiting;
-        kept.as_ref().filter(good).map(|kept| kept.updates.clone())
+        let good = |kept: &&Kept| kept.version == version && now.since(kept.asked) < age;
+        kept.as_ref().filter(good).cloned()
+    }
+
+    /// What was retrieved a moment ago, if its task still stands in the list that this look read: as good a witness as a new one, and a try that
+    /// comes to nothing again and again leaves one task behind and not one each time.
+    pub fn still_witnessed(&self, sight: &Sight) -> Option<Retrieved> {
+        let looks = sight.looks.as_ref()?;
+        let kept = self.recent(&looks.version, self.timing.poll_waiting)?;
+        let listed = kept
+            .task
+            .as_ref()
+            .is_some_and(|id| looks.jobs.as_ref().is_some_and(|jobs| jobs.ids.contains(id)));
+        (listed && matches!(kept.updates, Updates::Listed(_))).then(|| Retrieved {
+            updates: kept.updates,
+            task: kept.task,
+        })
+    }
+
+    /// A start may be open on this appliance, of whatever resource.
+    fn start_open(&self) -> bool {
+        let key = TargetKey::appliance(self.http.authority().clone());
+        self.start_open_on.as_ref().is_some_and(|open| open(&key))
     }
 }
 

@@ -50,7 +50,7 @@ fn judge(http: &Http, reply: &Reply, welcome: bool) -> Result<SecretString, Vend
         400 | 401 | 403 => Err(VendorError::AuthFailed {
             authority: http.authority().to_string(),
             operation: OPERATION,
-            said: format!("{status}, {}", wire::said(body)),
+            said: format!("{status}, {}", wire::said(body, wire::Answers::Read)),
         }),
         _ => Err(failure(http, OPERATION, reply, welcome)),
     }

@@ -38,8 +38,9 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         timing,
         clock: Clock::system(),
         observer: None,
+        start_open: None,
     };
-    RecoveryAppliance::new(options, BASE_PATH).unwrap()
+    RecoveryAppliance::new(options, BASE_PATH, Arc::default()).unwrap()
 }
 
 pub(super) fn client(server: &Server) -> RecoveryAppliance {

@@ -143,21 +143,18 @@ pub(super) enum Purpose {
     Evidence,
 }
 
-/// The sight. `own`: our own last task there, which moves nothing. Offers and the witness are left to the caller.
-pub(super) fn of(asked: &Asked, appliance: &Appliance, tasks: &Tasks, own: Option<&str>, purpose: Purpose) -> Sight {
+/// The sight. `own`: our own last tasks there, which move nothing. Offers and the witness are left to the caller.
+pub(super) fn of(asked: &Asked, appliance: &Appliance, tasks: &Tasks, own: &[String], purpose: Purpose) -> Sight {
     let jobs = match tasks {
         Tasks::Listed(listed) => listed.jobs.as_slice(),
         Tasks::One(job) => std::slice::from_ref(job),
         Tasks::Unread { .. } => &[],
     };
-    let active: Vec<&Job> = jobs.iter().filter(|job| job.active() && Some(job.id.as_str()) != own).collect();
+    let active: Vec<&Job> = jobs.iter().filter(|job| job.active() && !own.contains(&job.id)).collect();
     let nameless = matches!(tasks, Tasks::Listed(Listed { nameless: true, .. }));
     let (read, listed, trouble) = match tasks {
         Tasks::Listed(listed) => {
-            let mover = match active.as_slice() {
-                [one] if !nameless => Some(one.id.clone()),
-                _ => None,
-            };
+            let mover = mover(&active, nameless);
             let known = purpose == Purpose::Evidence || !listed.unknown;
             (!listed.broken && known, listed.comparable(mover), None)
         }
@@ -185,6 +182,16 @@ pub(super) fn of(asked: &Asked, appliance: &Appliance, tasks: &Tasks, own: Optio
         says: join(trouble.into_iter().chain(said).chain(of_one).collect()),
         detailed: true,
         ..asked.not_seen("", false, true)
+    }
+}
+
+/// The one task under way that installs something, or else the only one that is under way.
+fn mover(active: &[&Job], nameless: bool) -> Option<String> {
+    let installs: Vec<&&Job> = active.iter().filter(|job| matches!(job.does, Does::Installs(_))).collect();
+    match (installs.as_slice(), active) {
+        ([one], _) => Some(one.id.clone()),
+        (_, [one]) if !nameless => Some(one.id.clone()),
+        _ => None,
     }
 }
 

@@ -24,8 +24,8 @@ use crate::vendor::text::sanitize;
 /// Longest task id that is taken for one, in characters; the specification's are UUIDs of 36. Receipts hold hundreds of them.
 pub const LONGEST_ID: usize = 100;
 
-/// Most updates that are offered; a repository holds one or two. Sights are kept, four of each target.
-const MOST_UPDATES: usize = 64;
+/// Most updates that are offered; a repository holds a handful. Sights are kept, four of each target.
+const MOST_UPDATES: usize = 256;
 
 /// `GET /appliance`, schema `ApplianceInfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -313,9 +313,10 @@ impl ResponseError {
         })
     }
 
-    fn words(&self) -> String {
+    fn words(&self, answers: Answers) -> String {
         // The id comes before the message: it is what the vendor's own log is searched by, and a long message is cut.
-        let operation = self.operation.as_ref().map(|id| format!("operation {id}"));
+        let operation = self.operation.as_ref().filter(|_| answers == Answers::Start);
+        let operation = operation.map(|id| format!("operation {id}"));
         let parts: Vec<&str> = [&self.code, &operation, &self.message]
             .into_iter()
             .flatten()
@@ -329,10 +330,19 @@ impl ResponseError {
     }
 }
 
+/// What an error body answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// A start: there is one, and its id in the vendor's log is worth having.
+    Start,
+    /// A read, of which there are many: an id that is another each time would make each look a different one.
+    Read,
+}
+
 /// The words of an error body, or what the body looks like.
-pub fn said(body: Option<&[u8]>) -> String {
+pub fn said(body: Option<&[u8]>, answers: Answers) -> String {
     let Some(body) = body else {
         return "a body that broke off".to_owned();
     };
-    sanitize(&ResponseError::read(body).map_or_else(|| describe_body(body), |error| error.words()))
+    sanitize(&ResponseError::read(body).map_or_else(|| describe_body(body), |error| error.words(answers)))
 }

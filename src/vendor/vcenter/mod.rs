@@ -94,6 +94,8 @@ impl VCenter {
             timing,
             clock,
             observer,
+            // Nothing that a vCenter is asked leaves a trace there.
+            start_open: _,
         } = options;
         let per_second = NonZeroU32::new(CALLS_PER_SECOND).unwrap_or(NonZeroU32::MIN);
         let vendor = VendorType::VCenter.slug();

@@ -26,6 +26,7 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         timing,
         clock,
         observer: None,
+        start_open: None,
     })
     .unwrap()
 }
