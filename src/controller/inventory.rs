@@ -173,8 +173,7 @@ fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, connection: &Connecti
     let key = TargetKey::appliance(client.authority.clone());
     rounds::begin(context, who, of, async move |context: Arc<Context>| {
         let _using = client.using();
-        let open = |key: &TargetKey| context.ledgers.ledger(key).map_or(true, |ledger| ledger.open().is_some());
-        let found = client.vendor.inventory(open(&key)).await;
+        let found = client.vendor.inventory(|| context.ledgers.start_open(&key)).await;
         if let Err(error) = &found {
             client.suspect(error);
         }

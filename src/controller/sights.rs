@@ -12,6 +12,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use super::clients::Client;
+use super::ledgers::Ledgers;
 use super::wakes::Wakes;
 use super::wakes::Who;
 use crate::upgrade::sight::Motion;
@@ -174,15 +175,17 @@ impl Drop for Landing<'_> {
 }
 
 /// Looks at targets as lines of the list that all share. Returns at once; `who` is woken when the sights are there.
-pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
+pub fn list(client: &Arc<Client>, ledgers: &Arc<Ledgers>, keys: &[TargetKey], who: &Who) {
     if keys.is_empty() || client.looks.join_list(keys, who) {
         return;
     }
     let (own, using) = (Arc::clone(client), client.using());
+    let (ledgers, asked) = (Arc::clone(ledgers), keys.to_vec());
     client.tasks.spawn(async move {
         let _using = using;
         let landing = Landing { client: &own, key: None };
-        let outcome = own.vendor.list().await;
+        // A start may go out while this look is under way.
+        let outcome = own.vendor.list(|| asked.iter().any(|key| ledgers.start_open(key))).await;
         let flight = landing.land();
         let listing = match outcome {
             Ok(listing) => listing,

@@ -96,7 +96,7 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     let client = connection.as_deref().and_then(|c| context.clients.of_type(c, K::CONNECTION));
     begin(context, who, object, &decision, client.as_ref());
     if let Some(client) = &client {
-        look(client, who, &decision);
+        look(context, client, who, &decision);
     }
     // report (client)
     report::report(context, object, &decision).await.map_err(Error::Status)?;
@@ -165,10 +165,10 @@ fn begin<K: Upgrade>(context: &Arc<Context>, who: &Who, object: &K, decision: &D
     );
 }
 
-fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
+fn look(context: &Context, client: &Arc<Client>, who: &Who, decision: &Decision) {
     let (detailed, listed): (Vec<&Look>, Vec<&Look>) = decision.looks.iter().partition(|l| l.detailed);
     let listed: Vec<TargetKey> = listed.into_iter().map(|l| l.key.clone()).collect();
-    sights::list(client, &listed, who);
+    sights::list(client, &context.ledgers, &listed, who);
     for look in detailed {
         sights::observe(client, &look.key, look.job.as_deref(), who);
     }

@@ -84,10 +84,11 @@ impl VendorClient {
         }
     }
 
-    /// One look at every target that the endpoint lists.
-    pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
+    /// One look at every target that the endpoint lists. `start_open` says whether a start may be under way there by now; it is asked before
+    /// anything is done that leaves a trace.
+    pub async fn list(&self, start_open: impl Fn() -> bool + Send + Sync) -> Result<Listing, Box<ListFailure>> {
         match self {
-            VendorClient::RecoveryAppliance(client) => client.list().await,
+            VendorClient::RecoveryAppliance(client) => client.list(start_open).await,
             VendorClient::VCenter(client) => client.list().await,
         }
     }
@@ -108,8 +109,8 @@ impl VendorClient {
         }
     }
 
-    /// What the endpoint offers, for people. `start_open`: a start may be under way there, so nothing is asked that leaves a trace.
-    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+    /// What the endpoint offers, for people. `start_open`: as in [`list`](Self::list).
+    pub async fn inventory(&self, start_open: impl Fn() -> bool + Send + Sync) -> Result<Inventory, VendorError> {
         match self {
             VendorClient::RecoveryAppliance(client) => client.inventory(start_open).await,
             VendorClient::VCenter(client) => client.inventory().await,

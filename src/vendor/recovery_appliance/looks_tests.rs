@@ -201,7 +201,7 @@ async fn a_state_that_is_not_known_allows_no_start_and_is_no_end() {
     let sight = vc.observe(&target(&server), None).await;
     assert_eq!((sight.complete, &sight.job("a").unwrap().state), (true, &JobState::Unknown));
     assert_eq!(sight.job("a").unwrap().word, "PAUSED");
-    assert!(!vc.list().await.unwrap().sights[APPLIANCE].complete);
+    assert!(!vc.list(|| false).await.unwrap().sights[APPLIANCE].complete);
     assert!(!vc.prepare(&target(&server)).await.unwrap().sight().complete);
     assert!(!calls(&server).iter().any(|c| c.contains("retrieve-updates")));
 }
@@ -280,7 +280,7 @@ async fn an_appliance_that_is_away_is_not_seen() {
         why.to_lowercase().contains("connection refused") && !unknown_object && !sight.complete,
         "{why}"
     );
-    assert_eq!(vc.list().await.unwrap_err().error.label(), "transient");
+    assert_eq!(vc.list(|| false).await.unwrap_err().error.label(), "transient");
 }
 
 #[tokio::test]
@@ -311,7 +311,7 @@ async fn an_appliance_without_a_version_is_seen_and_proves_nothing() {
     let vc = client(&server);
     let sight = vc.observe(&target(&server), None).await;
     assert!(sight.seen() && !sight.complete && sight.looks.is_none() && sight.identity.is_none());
-    let listing = vc.list().await.unwrap();
+    let listing = vc.list(|| false).await.unwrap();
     assert!(!listing.sights[APPLIANCE].complete && listing.sights[APPLIANCE].offered == Offered::Unasked);
     assert_eq!(vc.probe().await.unwrap().version, None);
 }

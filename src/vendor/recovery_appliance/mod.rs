@@ -44,7 +44,6 @@ use super::Inventory;
 use super::ListFailure;
 use super::Listing;
 use super::Probe;
-use super::Updates;
 use super::error::VendorError;
 use super::http::Http;
 use super::http::HttpOptions;
@@ -144,7 +143,8 @@ impl RecoveryAppliance {
     }
 
     /// The look at an appliance that waits for a start: its version, all its tasks, and what it offers. The list has one target.
-    pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
+    /// `start_open`: a start may be under way there by now, and no task may appear that is not it.
+    pub async fn list(&self, start_open: impl Fn() -> bool + Send + Sync) -> Result<Listing, Box<ListFailure>> {
         let shared = &*self.shared;
         shared.turn().await;
         let Asked {
@@ -155,7 +155,7 @@ impl RecoveryAppliance {
         let failed = |error| Box::new(ListFailure { asked, at, error });
         let (mut sight, _) = shared.look(None, Purpose::Start).await.map_err(failed)?;
         // The look is from before: a task that is run for the offers is not in it, and moves nothing.
-        sight.offered = offers::offered(shared.updates(&sight).await);
+        sight.offered = offers::offered(shared.updates(&sight, start_open).await);
         sight.detailed = false;
         Ok(Listing {
             asked: sight.asked,
@@ -166,18 +166,14 @@ impl RecoveryAppliance {
         })
     }
 
-    /// What it is and what it offers, for people. `start_open`: a start may be under way there, and no task may appear that is not it.
-    pub async fn inventory(&self, start_open: bool) -> Result<Inventory, VendorError> {
+    /// What it is and what it offers, for people. `start_open`: as in [`list`](Self::list).
+    pub async fn inventory(&self, start_open: impl Fn() -> bool + Send + Sync) -> Result<Inventory, VendorError> {
         let shared = &*self.shared;
         shared.turn().await;
         let (asked, appliance, _) = shared.appliance().await?;
         let tasks = shared.tasks().await;
         let sight = sights::of(&asked, &appliance, &tasks, shared.own_task().as_deref(), Purpose::Start);
-        let updates = if start_open {
-            Updates::NotAsked
-        } else {
-            shared.updates(&sight).await
-        };
+        let updates = shared.updates(&sight, start_open).await;
         let Some(version) = appliance.version else {
             let why = "it tells no version".to_owned();
             return Err(VendorError::NoRequest {

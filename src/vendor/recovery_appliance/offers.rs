@@ -40,7 +40,10 @@ pub(super) struct Kept {
 
 impl Shared {
     /// What is offered to an appliance that waits: as kept, or asked now where that may be and makes sense.
-    pub async fn updates(&self, sight: &Sight) -> Updates {
+    ///
+    /// Whether a start is open is asked under the lock that a start holds from its preparation to its answer: whoever looked before it began,
+    /// and comes here after its answer was lost, would leave a task that nobody could tell from it.
+    pub async fn updates(&self, sight: &Sight, start_open: impl Fn() -> bool + Send + Sync) -> Updates {
         let Some(version) = sight.looks.as_ref().map(|looks| looks.version.as_str()) else {
             return Updates::NotAsked;
         };
@@ -52,6 +55,9 @@ impl Shared {
         let Some(_guard) = self.starting.try_lock().ok().filter(|_| at_rest) else {
             return Updates::NotAsked;
         };
+        if start_open() {
+            return Updates::NotAsked;
+        }
         match self.retrieve().await {
             Ok(retrieved) => {
                 self.keep(sight.asked, version, &retrieved.updates);

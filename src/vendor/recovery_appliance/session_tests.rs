@@ -280,7 +280,7 @@ async fn looks_are_a_pause_apart_whoever_asks() {
     // A busy machine makes each of them late, never early.
     assert!(asked[1].0 >= pause && asked[2].0 >= pause * 2, "{asked:?}");
     assert_eq!(
-        vc.list().await.unwrap().sights[APPLIANCE].offered,
+        vc.list(|| false).await.unwrap().sights[APPLIANCE].offered,
         Offered::Unavailable {
             why: "retrieve_updates gave a task without an id".to_owned()
         }
