@@ -226,10 +226,9 @@ impl Clients {
         Arc::clone(all.entry(authority.clone()).or_default())
     }
 
-    /// A damaged ledger says nothing: a start may be open there.
     fn start_open(&self) -> Arc<StartOpen> {
         let ledgers = Arc::clone(&self.ledgers);
-        Arc::new(move |key: &TargetKey| ledgers.ledger(key).map_or(true, |ledger| ledger.open().is_some()))
+        Arc::new(move |key: &TargetKey| ledgers.start_open(key))
     }
 
     /// `before`: an edit of the Connection does not make refused credentials worth another try.

@@ -178,6 +178,11 @@ impl Ledgers {
         Ledger::read(key, read)
     }
 
+    /// Whether a start of a target may be under way, as far as the cache knows. A ledger that cannot be read may hold one.
+    pub fn start_open(&self, key: &TargetKey) -> bool {
+        self.ledger(key).map_or(true, |ledger| ledger.open().is_some())
+    }
+
     /// First-seen times of a receipt's facts; takes note of them at the first call.
     pub fn seen(&self, receipt: &Receipt, now: Mono, timing: &Timing) -> Seen {
         self.inner().memory.look(receipt, now, timing)

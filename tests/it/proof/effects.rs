@@ -23,6 +23,7 @@ pub fn label(method: &Method, path: &str, body: &[u8]) -> Option<String> {
         "upgradereceipts" => "receipt",
         "connections" => "Connection",
         "clusterupgradebatches" => "batch",
+        "applianceupdates" => "update",
         _ => return None,
     };
     Some(match (method.as_str(), rest) {

@@ -1,8 +1,8 @@
 //! Crash tests: the real binary, a real API server, a simulated vendor, and something that goes wrong at every single step.
 //!
-//! [`matrix`] harms every effect of one upgrade's life in every way; [`scenarios`] are the longer stories: two leaders, long pauses,
-//! things deleted and applied again; [`neighbours`] are two namespaces; [`person`] are doubts that only a person can end; [`edits`] are
-//! people who change their minds. What is true afterwards is said by [`oracle`] alone, from the
+//! [`matrix`] harms every effect of one upgrade's life in every way, [`appliance`] those of an appliance's; [`scenarios`] are the longer
+//! stories: two leaders, long pauses, things deleted and applied again; [`neighbours`] are two namespaces; [`person`] are doubts that only a
+//! person can end; [`edits`] are people who change their minds. What is true afterwards is said by [`oracle`] alone, from the
 //! simulator's own log of committed starts. `WINDLASS_TEST_SCALE=large` runs everything; without it a chosen part runs.
 #![allow(
     clippy::unwrap_used,
@@ -11,9 +11,13 @@
     reason = "only tests are in here, and helpers of tests"
 )]
 
+mod appliance;
+mod cells;
 mod dice;
 mod edits;
 mod effects;
+mod harm;
+mod life;
 mod matrix;
 mod neighbours;
 mod oracle;

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 
 use windlass::api::UpgradeReceipt;
 
+use super::life::Life;
 use super::story::Rest;
 use super::story::Story;
+use crate::sim::Entry;
 use crate::sim::Log;
 
 /// Every breach of the promise, in words; empty when it was kept.
-pub async fn breaches(story: &Story, rests: &[Rest]) -> anyhow::Result<Vec<String>> {
+pub async fn breaches<W: Life>(story: &Story<W>, rests: &[Rest]) -> anyhow::Result<Vec<String>> {
     let receipts = story.world.receipts().await?;
-    let log = story.world.vcenter.log();
-    let mut found = starts(log);
+    let log = story.world.log();
+    let mut found = starts::<W>(log);
     found.extend(sends(log, &receipts));
     found.extend(ledgers(&receipts));
     for rest in rests {
@@ -22,15 +24,15 @@ pub async fn breaches(story: &Story, rests: &[Rest]) -> anyhow::Result<Vec<Strin
         if rest.state != "UNKNOWN" && rest.state != "STUCK" {
             let open = receipts
                 .iter()
-                .filter(|r| end(r).is_none() && rest.clusters.iter().any(|c| r.spec.claim.target.ends_with(c)));
-            found.extend(open.map(|r| format!("{} is open though {} is {}", name(r), rest.batch, rest.state)));
+                .filter(|r| end(r).is_none() && rest.targets.iter().any(|c| r.spec.claim.target.ends_with(c)));
+            found.extend(open.map(|r| format!("{} is open though {} is {}", name(r), rest.name, rest.state)));
         }
     }
     Ok(found)
 }
 
 /// P2: one start for each target and version. An intermediary's second copy has the number of the first and is not Windlass's.
-fn starts(log: &Log) -> Vec<String> {
+fn starts<W: Life>(log: &Log) -> Vec<String> {
     let mut requests = BTreeMap::<(String, String), BTreeSet<u64>>::new();
     for start in log.committed() {
         requests.entry((start.target, start.version)).or_default().insert(start.request);
@@ -41,10 +43,8 @@ fn starts(log: &Log) -> Vec<String> {
             found.push(format!("{target} was started {} times to {version}", requests.len()));
         }
         // What a vendor makes of a second request is its own affair: sending one is the breach.
-        let again = log.posts().into_iter().filter(|post| {
-            let asked = post.body.as_ref().map(|body| &body[&target]["desired_version"]);
-            asked.is_some_and(|asked| *asked == *version) && requests.first().is_some_and(|first| post.number > *first)
-        });
+        let is_again = |post: &Entry| W::asks(post, &target, &version) && requests.first().is_some_and(|first| post.number > *first);
+        let again = log.posts().into_iter().filter(is_again);
         found.extend(again.map(|post| format!("{target} had been started to {version}, and was asked again by {}", post.user_agent)));
     }
     found
@@ -99,9 +99,9 @@ fn ends(log: &Log, rest: &Rest) -> Vec<String> {
     if rest.state != "SUCCESS" {
         return Vec::new();
     }
-    let unstarted = rest.clusters.iter().filter(|c| log.starts(c).is_empty());
+    let unstarted = rest.targets.iter().filter(|t| log.starts(t).is_empty());
     unstarted
-        .map(|c| format!("{} is SUCCESS, but {c} was never started", rest.batch))
+        .map(|t| format!("{} is SUCCESS, but {t} was never started", rest.name))
         .collect()
 }
 

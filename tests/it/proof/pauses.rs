@@ -13,17 +13,18 @@ use futures::stream;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::cells::Cell;
+use super::cells::Effect;
+use super::cells::Variant;
+use super::harm::Harm;
 use super::large;
-use super::matrix::Cell;
-use super::matrix::Effect;
-use super::matrix::Harm;
-use super::matrix::Variant;
+use super::life::Life;
 use super::matrix::clean_run;
 use super::matrix::judge;
 use super::proxy::Proxy;
 use super::show;
-use super::story::Story;
 use super::story::signal;
+use crate::world::World;
 
 /// Stories at once.
 const AT_ONCE: usize = 8;
@@ -85,8 +86,8 @@ impl Pause {
     }
 }
 
-async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
-    let mut story = Story::new("pauses", 1).await?;
+async fn case<W: Life>(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
+    let mut story = W::story("pauses").await?;
     // Long enough that a busy machine renews it, and no longer than the pause.
     if pause.one_lease {
         for (name, ms) in [("leaseDuration", 6000), ("leaseRenewDeadline", 4500), ("leaseRetry", 500)] {
@@ -101,7 +102,7 @@ async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
     };
     let harm = Harm::arm(&story, effect, hold);
     let sleeper = story.operator_on(&lease, &story.proxy).await?;
-    story.apply(1).await?;
+    W::ask(&story).await?;
     let reached = tokio::select! {
         reached = tokio::time::timeout(REACHED, harm.hit(&story)) => reached.is_ok(),
         rest = story.rest("b") => rest.is_err(),
@@ -144,11 +145,11 @@ async fn case(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
     Ok(if finished == Cell::Ok { after } else { finished })
 }
 
-fn cases(effects: &[Effect]) -> Vec<(Effect, Pause)> {
+fn cases<W: Life>(effects: &[Effect]) -> Vec<(Effect, Pause)> {
     let every = effects.iter().flat_map(|e| PAUSES.iter().map(move |(p, _)| (e.clone(), *p)));
     // With one lease, a pause before the request differs little from one before the answer: the lease is lost all the same.
     every
-        .filter(|(e, p)| large() || e.heart() && (p.answered || !p.one_lease))
+        .filter(|(e, p)| large() || e.heart::<W>() && (p.answered || !p.one_lease))
         .collect()
 }
 
@@ -169,13 +170,13 @@ fn table(effects: &[Effect], cells: &Cells) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice() -> anyhow::Result<()> {
+/// Runs the pauses of one vendor's upgrade, and fails unless nearly every step was reached and went well.
+pub async fn all<W: Life>() -> anyhow::Result<()> {
     let began = Instant::now();
-    let effects = clean_run().await?;
-    let cells: Cells = stream::iter(cases(&effects))
+    let effects = clean_run::<W>().await?;
+    let cells: Cells = stream::iter(cases::<W>(&effects))
         .map(|(effect, pause)| async move {
-            let cell = case(&effect, pause).await;
+            let cell = case::<W>(&effect, pause).await;
             let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
             ((effect, pause), cell)
         })
@@ -193,7 +194,7 @@ async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice(
     ));
     let bad: Vec<String> = cells
         .iter()
-        .filter(|((e, _), c)| **c != Cell::Ok && (e.heart() || **c != Cell::NotReached))
+        .filter(|((e, _), c)| **c != Cell::Ok && (e.heart::<W>() || **c != Cell::NotReached))
         .map(|((e, p), c)| format!("{} / {p:?}: {c:?}", e.name()))
         .collect();
     assert!(bad.is_empty(), "{}", bad.join("\n\n"));
@@ -202,4 +203,9 @@ async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice(
         "too few steps were reached: {cells:?}"
     );
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_stood_still_at_any_step_and_goes_on_starts_nothing_twice() -> anyhow::Result<()> {
+    all::<World>().await
 }

@@ -1,10 +1,11 @@
-//! One story: a namespace, a vCenter, an operator behind a proxy, and a wait until nothing moves any more.
+//! One story: a namespace, a vendor, an operator behind a proxy, and a wait until nothing moves any more.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kube::Api;
+use kube::Resource;
 use kube::api::PostParams;
 use serde_json::Value;
 use serde_json::json;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::Connection;
 
+use super::life::Life;
 use super::proxy::Proxy;
 use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
@@ -26,10 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a story looks whether it has come to rest.
 const POLL: Duration = Duration::from_millis(150);
 
-/// A story's world and the proxy its operators go through.
-pub struct Story {
-    /// Namespace and vCenter.
-    pub world: World,
+/// A story's world, that of a vCenter unless it says otherwise, and the proxy its operators go through.
+pub struct Story<W = World> {
+    /// Namespace and vendor.
+    pub world: W,
     /// Between its operators and the API server.
     pub proxy: Proxy,
     /// Each operator has a lease of its own: the next one leads at once, whether or not the last has gone.
@@ -38,13 +40,13 @@ pub struct Story {
     number: u32,
 }
 
-/// How a batch came to rest.
+/// How an upgrade came to rest.
 #[derive(Clone, Debug)]
 pub struct Rest {
-    /// Its name.
-    pub batch: String,
-    /// Its clusters.
-    pub clusters: Vec<String>,
+    /// Its resource's name.
+    pub name: String,
+    /// What the simulator calls its targets.
+    pub targets: Vec<String>,
     /// Its state, or STUCK.
     pub state: String,
     /// Reason of Ready.
@@ -74,40 +76,14 @@ impl Story {
     ///
     /// Its clusters get names of their own: a target is a vendor's address and a name, and addresses come again on a busy machine.
     pub async fn with(name: &str, mut config: Config, upgrade_secs: u64) -> anyhow::Result<Story> {
-        static STORIES: AtomicU32 = AtomicU32::new(1);
         // The least forgiving vendor: a second start is taken, and begins again.
         config.settings.second_call = SecondCall::StartedRestarts;
-        let story = STORIES.fetch_add(1, Ordering::Relaxed);
+        let story = number();
         for (cluster, n) in config.clusters.iter_mut().zip(1..) {
             cluster.id = named(story, n);
             cluster.upgrade_secs = upgrade_secs;
         }
-        let mut world = World::new(name, config).await?;
-        world.timing = timing();
-        let proxy = Proxy::start(world.plane).await?;
-        Ok(Story {
-            world,
-            proxy,
-            number: story,
-            leases: AtomicU32::new(0),
-        })
-    }
-
-    /// One more operator behind the story's proxy.
-    pub async fn operator(&self) -> anyhow::Result<Operator> {
-        self.operator_behind(&self.proxy).await
-    }
-
-    /// One more operator behind another proxy.
-    pub async fn operator_behind(&self, proxy: &Proxy) -> anyhow::Result<Operator> {
-        let number = self.leases.fetch_add(1, Ordering::Relaxed);
-        self.operator_on(&format!("windlass-{}-{number}", self.world.namespace), proxy)
-            .await
-    }
-
-    /// One more operator behind a proxy, with this lease.
-    pub async fn operator_on(&self, lease: &str, proxy: &Proxy) -> anyhow::Result<Operator> {
-        self.world.operator_as(lease, Some(&proxy.url())).await
+        Story::around(World::new(name, config).await?, story).await
     }
 
     /// Makes the Secret, the Connection `vc` and a batch `b` of all clusters.
@@ -159,12 +135,43 @@ impl Story {
         self.world.batches().create(&PostParams::default(), &batch).await?;
         Ok(())
     }
+}
 
-    /// Waits until the batch is over, or waits for a person.
-    pub async fn rest(&self, batch: &str) -> anyhow::Result<Rest> {
+impl<W: Life> Story<W> {
+    /// Around a world, whose operators get the durations of a proof. `number`: of the story in this process.
+    pub async fn around(mut world: W, number: u32) -> anyhow::Result<Story<W>> {
+        world.timing = timing();
+        let proxy = Proxy::start(world.plane).await?;
+        Ok(Story {
+            world,
+            proxy,
+            number,
+            leases: AtomicU32::new(0),
+        })
+    }
+
+    /// One more operator behind the story's proxy.
+    pub async fn operator(&self) -> anyhow::Result<Operator> {
+        self.operator_behind(&self.proxy).await
+    }
+
+    /// One more operator behind another proxy.
+    pub async fn operator_behind(&self, proxy: &Proxy) -> anyhow::Result<Operator> {
+        let number = self.leases.fetch_add(1, Ordering::Relaxed);
+        self.operator_on(&format!("windlass-{}-{number}", self.world.namespace), proxy)
+            .await
+    }
+
+    /// One more operator behind a proxy, with this lease.
+    pub async fn operator_on(&self, lease: &str, proxy: &Proxy) -> anyhow::Result<Operator> {
+        self.world.operator_as(lease, Some(&proxy.url())).await
+    }
+
+    /// Waits until the upgrade of this name is over, or waits for a person.
+    pub async fn rest(&self, name: &str) -> anyhow::Result<Rest> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (rest, over) = self.look(batch).await?;
+            let (rest, over) = self.look(name).await?;
             if over {
                 return Ok(rest);
             }
@@ -180,10 +187,10 @@ impl Story {
     }
 
     async fn look(&self, name: &str) -> anyhow::Result<(Rest, bool)> {
-        let Some(batch) = self.world.batches().get_opt(name).await? else {
-            anyhow::bail!("batch {name} is gone");
+        let Some(upgrade) = self.world.api::<W::Upgrade>().get_opt(name).await? else {
+            anyhow::bail!("{name} is gone");
         };
-        let status = serde_json::to_value(&batch.status)?;
+        let status = serde_json::to_value(&upgrade)?["status"].take();
         let condition = |kind: &str, field: &str| -> String {
             let mut all = status["conditions"].as_array().into_iter().flatten();
             let found = all.find(|c| c["type"] == kind).and_then(|c| c[field].as_str());
@@ -195,10 +202,10 @@ impl Story {
             "UNKNOWN" => condition("Stalled", "status") == "True",
             _ => false,
         };
-        let seen = status["observedGeneration"] == json!(batch.metadata.generation);
+        let seen = status["observedGeneration"] == json!(upgrade.meta().generation);
         let rest = Rest {
-            batch: name.to_owned(),
-            clusters: batch.spec.clusters.iter().map(|c| c.cluster.clone()).collect(),
+            name: name.to_owned(),
+            targets: W::targets(&upgrade),
             state,
             reason: condition("Ready", "reason"),
             message: status["message"].as_str().unwrap_or_default().to_owned(),
@@ -206,11 +213,11 @@ impl Story {
         Ok((rest, over && seen))
     }
 
-    /// Waits until every batch given has come to rest, and fails unless all are SUCCESS with one start each and no breach.
-    pub async fn succeeds(&self, batches: &[&str]) -> anyhow::Result<()> {
+    /// Waits until every upgrade given has come to rest, and fails unless all are SUCCESS with one start each and no breach.
+    pub async fn succeeds(&self, names: &[&str]) -> anyhow::Result<()> {
         let mut rests = Vec::new();
-        for batch in batches {
-            rests.push(self.rest(batch).await?);
+        for name in names {
+            rests.push(self.rest(name).await?);
         }
         let breaches = super::oracle::breaches(self, &rests).await?;
         anyhow::ensure!(breaches.is_empty(), "{}", self.told(&breaches.join("; ")));
@@ -228,10 +235,16 @@ impl Story {
             .iter()
             .map(|e| format!("{} {} #{}", e.at, e.label, e.nth))
             .collect();
-        let posts: Vec<String> = self.world.vcenter.log().posts().iter().map(|e| format!("{e:?}")).collect();
-        self.world
-            .report(&format!("{what}\neffects:\n{}\nposts:\n{}", effects.join("\n"), posts.join("\n")))
+        let posts: Vec<String> = self.world.log().posts().iter().map(|e| format!("{e:?}")).collect();
+        let what = format!("{what}\neffects:\n{}\nposts:\n{}", effects.join("\n"), posts.join("\n"));
+        self.world.told(&what, self.world.log())
     }
+}
+
+/// A number that no other story of this process has.
+pub fn number() -> u32 {
+    static STORIES: AtomicU32 = AtomicU32::new(1);
+    STORIES.fetch_add(1, Ordering::Relaxed)
 }
 
 fn named(story: u32, cluster: u32) -> String {

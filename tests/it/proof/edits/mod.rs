@@ -118,8 +118,8 @@ async fn path(seed: u64, operations: &[Operation], end: &Final, fresh: &OnceCell
         Err(error) => Err(error),
     };
     let at_rest = Rest {
-        batch: "b".to_owned(),
-        clusters: (1..=stage::CLUSTERS).map(|n| stage.story.cluster(n)).collect(),
+        name: "b".to_owned(),
+        targets: (1..=stage::CLUSTERS).map(|n| stage.story.cluster(n)).collect(),
         state: if shown.is_ok() { end.comes_to.0 } else { "STUCK" }.to_owned(),
         reason: end.comes_to.1.to_owned(),
         message: String::new(),
