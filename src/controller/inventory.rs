@@ -22,7 +22,6 @@ use serde_json::json;
 
 use super::conditions::Conditions;
 use super::conditions::bounded;
-use super::conditions::to_second;
 use super::context::Context;
 use super::found;
 use super::found::Shown;
@@ -170,9 +169,14 @@ fn interval(inventory: &Inventory, of: ConnectionType) -> Duration {
 /// The same for one object and one look, however often it is asked; another for the next.
 fn jitter(inventory: &Inventory, at: Timestamp, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (inventory.uid(), to_second(at).as_second()).hash(&mut hasher);
+    (inventory.uid(), seen_at(at)).hash(&mut hasher);
     let share = u32::try_from(hasher.finish() % 1000).unwrap_or(0);
     interval / JITTER * share / 1000
+}
+
+/// To the second, and never later than it was: a look from the future counts for nothing.
+fn seen_at(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, connection: &Connection) {
@@ -229,7 +233,7 @@ fn status(generation: Option<i64>, old: &InventoryStatus, shown: &Shown, asked: 
     };
     match &shown.found {
         Some(found) => InventoryStatus {
-            observed_at: if found.fresh { asked.map(to_second) } else { old.observed_at },
+            observed_at: if found.fresh { asked.map(seen_at) } else { old.observed_at },
             summary: Some(found.summary.clone()),
             truncated: found.truncated,
             vcenter: found.vcenter.clone(),

@@ -58,6 +58,14 @@ fn what_failed_leaves_standing_what_was_found_and_says_so() {
 }
 
 #[test]
+fn a_look_is_never_dated_later_than_it_was() {
+    let seen = Timestamp::new(100, 900_000_000).unwrap();
+    let shown = found::shown(None, &appliance(Updates::NotAsked));
+    let status = status(Some(1), &InventoryStatus::default(), &shown, Some(seen), seen);
+    assert_eq!(status.observed_at, Some(at(100)));
+}
+
+#[test]
 fn a_repository_out_of_reach_is_told_beside_the_version_that_was_seen() {
     let first = after(
         &InventoryStatus::default(),

@@ -107,6 +107,18 @@ pub enum VendorError {
         /// The vendor's words.
         said: String,
     },
+    /// The credentials are right, and their password has expired.
+    #[error(
+        "{authority} refused the credentials at {operation} ({said}): the password has expired; set a new one there, and in the Secret"
+    )]
+    PasswordExpired {
+        /// Where.
+        authority: String,
+        /// Which call.
+        operation: &'static str,
+        /// The vendor's words.
+        said: String,
+    },
     /// The credentials could not be read at all.
     #[error("{0}")]
     Credentials(#[from] CredentialError),
@@ -175,7 +187,10 @@ impl VendorError {
             | VendorError::Unreadable { .. }
             | VendorError::Credentials(CredentialError::Other { .. }) => Class::Transient,
             VendorError::Throttled { after, .. } => Class::Throttled { after: *after },
-            VendorError::AuthFailed { .. } | VendorError::Credentials(_) | VendorError::MissingPermission { .. } => Class::Auth,
+            VendorError::AuthFailed { .. }
+            | VendorError::PasswordExpired { .. }
+            | VendorError::Credentials(_)
+            | VendorError::MissingPermission { .. } => Class::Auth,
             VendorError::EndpointNotAllowed(_)
             | VendorError::BadCaBundle { .. }
             | VendorError::TlsUntrusted { .. }
@@ -198,6 +213,7 @@ impl VendorError {
             VendorError::BadCaBundle { .. } | VendorError::TlsUntrusted { .. } => "TLSUntrusted",
             VendorError::TlsTooOld { .. } => "TLSTooOld",
             VendorError::AuthFailed { .. } | VendorError::Credentials(CredentialError::Refused { .. }) => "AuthFailed",
+            VendorError::PasswordExpired { .. } => "PasswordExpired",
             VendorError::Credentials(CredentialError::NotFound { .. }) => "SecretNotFound",
             VendorError::Credentials(CredentialError::AccessDenied { .. }) => "SecretAccessDenied",
             VendorError::Credentials(CredentialError::Incomplete { .. }) => "SecretIncomplete",

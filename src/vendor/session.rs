@@ -162,7 +162,7 @@ impl Session {
                     .await
                     .map(|token| (token, credentials.clone()))
                     .inspect_err(|error| {
-                        if matches!(error, VendorError::AuthFailed { .. }) {
+                        if matches!(error, VendorError::AuthFailed { .. } | VendorError::PasswordExpired { .. }) {
                             state.refused = Some((http.clock().mono(), credentials, error.clone()));
                         }
                     }),

@@ -14,6 +14,7 @@ mod deploy;
 mod ground;
 mod plane_stories;
 mod proof;
+mod site;
 mod stories;
 mod world;
 mod world_people;

@@ -72,7 +72,9 @@ pub(super) fn not_this_product(http: &Http, operation: &'static str, reply: &Rep
 pub(super) fn short(error: &VendorError) -> String {
     match error {
         VendorError::Unreachable { why, .. } => why.clone(),
-        VendorError::AuthFailed { operation, said, .. } => format!("{operation} refused ({said})"),
+        VendorError::AuthFailed { operation, said, .. } | VendorError::PasswordExpired { operation, said, .. } => {
+            format!("{operation} refused ({said})")
+        }
         VendorError::Unavailable {
             operation, status, said, ..
         }

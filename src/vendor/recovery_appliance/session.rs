@@ -1,7 +1,7 @@
 //! The appliance's session: `POST /session` with Basic, `{"session_id": ...}`, then the header `x-dr-session`, and `DELETE` at the end.
 //!
 //! Documented: 200, and 400 and 500 with a `ResponseError`; which status wrong credentials have is not, so 400, 401 and 403 are taken for
-//! that. How long a session lives is not documented either. The vendor's own sample client renews it when it is older than 300 s, and takes
+//! that, unless their words are about something else: an expired password, or too many sessions. How long a session lives is not documented either. The vendor's own sample client renews it when it is older than 300 s, and takes
 //! a 401 at the logout for normal; so does this one.
 
 use std::time::Duration;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::failures::failure;
 use super::failures::not_this_product;
 use super::wire;
+use super::wire::Bar;
 use crate::vendor::decode::json;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
@@ -47,12 +48,33 @@ fn judge(http: &Http, reply: &Reply, welcome: bool) -> Result<SecretString, Vend
         // Let in before with the same credentials: a ban, see `failure`.
         403 if welcome => Err(failure(http, OPERATION, reply, welcome)),
         400 if body.is_some_and(is_html) => Err(not_this_product(http, OPERATION, reply)),
-        400 | 401 | 403 => Err(VendorError::AuthFailed {
-            authority: http.authority().to_string(),
-            operation: OPERATION,
-            said: format!("{status}, {}", wire::said(body, wire::Answers::Read)),
-        }),
+        400 | 401 | 403 => Err(refused(http, OPERATION, status, body)),
         _ => Err(failure(http, OPERATION, reply, welcome)),
+    }
+}
+
+/// Why a login was refused. Only credentials that are wrong are a matter of the Secret alone.
+fn refused(http: &Http, operation: &'static str, status: u16, body: Option<&[u8]>) -> VendorError {
+    let (authority, said) = (http.authority().to_string(), wire::said(body, wire::Answers::Read));
+    let words = format!("{status}, {said}");
+    match body.and_then(wire::ResponseError::read).and_then(|error| error.bars()) {
+        Some(Bar::PasswordExpired) => VendorError::PasswordExpired {
+            authority,
+            operation,
+            said: words,
+        },
+        // Somebody else logs out, or a session ends by itself.
+        Some(Bar::TooManySessions) => VendorError::Unavailable {
+            authority,
+            operation,
+            status,
+            said,
+        },
+        None => VendorError::AuthFailed {
+            authority,
+            operation,
+            said: words,
+        },
     }
 }
 

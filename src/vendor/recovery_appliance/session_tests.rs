@@ -172,6 +172,33 @@ async fn refused_credentials_are_not_tried_again_whatever_status_says_so() {
 }
 
 #[tokio::test]
+async fn a_login_is_refused_for_other_reasons_than_wrong_credentials() {
+    let expired = ("PasswordExpired", "auth", 1);
+    // As often as anybody asks: it passes by itself.
+    let full = ("Unreachable", "transient", 3);
+    for (body, (reason, label, logins)) in [
+        (r#"{"error_code":"PASSWORD_EXPIRED","message":"Login failed."}"#, expired),
+        (r#"{"message":"The password of this user has expired."}"#, expired),
+        (r#"{"error_code":"SESSION_LIMIT","message":"Login failed."}"#, full),
+        (r#"{"message":"The maximum number of sessions has been reached."}"#, full),
+        (
+            r#"{"error_code":"INVALID_CREDENTIALS","message":"Wrong password."}"#,
+            ("AuthFailed", "auth", 1),
+        ),
+    ] {
+        for status in [400, 403] {
+            let server = Server::serve(move |_, _| json(status, body)).await;
+            let vc = client(&server);
+            for _ in 0..3 {
+                let error = vc.probe().await.unwrap_err();
+                assert_eq!((error.reason(), error.label()), (reason, label), "{error}");
+            }
+            assert_eq!(server.requests().len(), logins, "{status} {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_403_after_a_welcome_may_be_a_ban_and_before_it_is_a_missing_right() {
     let looks = Arc::new(AtomicUsize::new(0));
     let of = Arc::clone(&looks);

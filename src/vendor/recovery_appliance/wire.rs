@@ -313,6 +313,20 @@ impl ResponseError {
         })
     }
 
+    /// What stands in the way of a login, where it is not the credentials.
+    pub fn bars(&self) -> Option<Bar> {
+        let text = [&self.code, &self.message].into_iter().flatten().map(|t| t.to_lowercase());
+        let text = text.collect::<Vec<_>>().join(" ");
+        let names = |stems: &[&str]| stems.iter().any(|stem| text.contains(stem));
+        if names(&["passw"]) && names(&["expir"]) {
+            Some(Bar::PasswordExpired)
+        } else if names(&["session"]) && names(&["limit", "maxim", "too many", "too_many", "exceed"]) {
+            Some(Bar::TooManySessions)
+        } else {
+            None
+        }
+    }
+
     fn words(&self, answers: Answers) -> String {
         // The id comes before the message: it is what the vendor's own log is searched by, and a long message is cut.
         let operation = self.operation.as_ref().filter(|_| answers == Answers::Start);
@@ -337,6 +351,15 @@ pub enum Answers {
     Start,
     /// A read, of which there are many: an id that is another each time would make each look a different one.
     Read,
+}
+
+/// Why a login is refused, other than for credentials that are wrong. Codes and words are documented nowhere, so only clear ones count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// They are right, and have to be changed.
+    PasswordExpired,
+    /// There are as many sessions as there may be.
+    TooManySessions,
 }
 
 /// The words of an error body, or what the body looks like.

@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+mod appliance;
 mod edits;
 mod endings;
 mod happy;

@@ -35,8 +35,6 @@ enum Way {
     Shown(&'static str, &'static str),
     /// By something that no author of an upgrade can do.
     Elsewhere(&'static str),
-    /// Nothing in this version comes to it.
-    NotReached(&'static str),
 }
 
 fn way_out(reason: Reason) -> Way {
@@ -94,8 +92,14 @@ fn way_out(reason: Reason) -> Way {
             "stories/types.rs",
             "a_connection_of_another_type_is_asked_nothing_and_the_right_one_goes_on",
         ),
-        Reason::RepositoryUnreachable => Way::NotReached("a vCenter always says what it offers"),
-        Reason::VendorCancelled => Way::NotReached("vCenter cannot cancel an upgrade"),
+        Reason::RepositoryUnreachable => Way::Shown(
+            "stories/appliance/waits.rs",
+            "a_repository_that_is_unreachable_is_waited_for_and_nothing_is_sent",
+        ),
+        Reason::VendorCancelled => Way::Shown(
+            "stories/appliance/endings.rs",
+            "an_update_that_is_cancelled_there_is_never_begun_again_unasked",
+        ),
     }
 }
 
@@ -115,7 +119,7 @@ fn every_reason_says_how_it_is_left() {
                 );
                 shown += 1;
             }
-            Way::Elsewhere(why) | Way::NotReached(why) => others.push(format!("{}: {why}", reason.word())),
+            Way::Elsewhere(why) => others.push(format!("{}: {why}", reason.word())),
         }
     }
     show(&format!(
