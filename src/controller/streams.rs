@@ -160,7 +160,6 @@ pub async fn inventories(
             return;
         }
     }
-    const KIND: &str = Kind::Inventory.word();
     let reader = writer.as_reader();
     let (told, known) = (Arc::clone(&context), CancellationToken::new());
     let listed = known.clone();
@@ -171,7 +170,7 @@ pub async fn inventories(
         }
         Ok(Event::InitDone) => known.cancel(),
         Ok(_) => {}
-        Err(error) => tracing::warn!(kind = KIND, %error, "the watch broke; it starts again"),
+        Err(error) => tracing::warn!(kind = Kind::Inventory.word(), %error, "the watch broke; it starts again"),
     });
     let predicate = |object: &DeserializeGuard<Inventory>| {
         let status = object.0.as_ref().ok().and_then(|i| i.status.as_ref());
@@ -185,7 +184,9 @@ pub async fn inventories(
     let reconcile = async |object: Arc<DeserializeGuard<Inventory>>, context: Arc<Context>| {
         let began = context.clock.mono();
         let outcome = inventory::reconcile(object, Arc::clone(&context)).await;
-        context.metrics.reconciled(KIND, context.clock.mono().since(began));
+        context
+            .metrics
+            .reconciled(Kind::Inventory.word(), context.clock.mono().since(began));
         outcome
     };
     let run = Controller::for_stream(changed, reader)
