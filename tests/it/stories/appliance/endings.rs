@@ -24,12 +24,7 @@ async fn a_failed_update_tells_the_vendors_words_and_is_never_repeated() -> anyh
     let (site, _operator) = Site::ready("ap-failed", quick().machine(|m| m.ends = ends)).await?;
     site.update(VERSION_NEW).await?;
     let failed = site.reason("FAILED", "VendorFailed").await?;
-    for words in [
-        "ERROR",
-        "The update cannot be installed",
-        "Not enough space on /opt",
-        "spec.runKey",
-    ] {
+    for words in ["ERROR", "The update cannot be installed", "Not enough space on /opt", "spec.runKey"] {
         assert!(failed.message().contains(words), "{words}: {}", failed.message());
     }
     assert_eq!(failed.condition("Stalled", "status"), "True");
