@@ -149,7 +149,11 @@ async fn permit<K: Upgrade>(
     })?;
     context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let confirmed = confirm::<K>(context, who, effect, ready.sight().into()).await?;
+    let mut confirmed = confirm::<K>(context, who, effect, ready.sight().into()).await?;
+    // Decided on the newest look, which need not be the one that ran the witness.
+    if let Some(prepared) = &ready.sight().looks {
+        confirmed.plan.effect.before.keep_witness(prepared);
+    }
     if matches!(effect.what, What::Note(_)) {
         append_note(context, who, &confirmed.plan).await?;
         return Ok(None);

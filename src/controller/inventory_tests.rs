@@ -17,6 +17,7 @@ fn update(version: &str) -> FoundUpdate {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a look brings is a Result")]
 fn appliance(updates: Updates) -> Looked {
     Ok(Found::RecoveryAppliance {
         product: Some("vSphere Replication".to_owned()),

@@ -161,6 +161,19 @@ pub struct Looks {
     pub jobs: Option<JobsBefore>,
 }
 
+impl Looks {
+    /// Takes the witness over that an earlier look of the same precheck had, where it is still listed. Only the look that ran it knows it.
+    pub fn keep_witness(&mut self, earlier: &Looks) {
+        let known = earlier.jobs.as_ref().and_then(|jobs| jobs.witness.as_ref());
+        if let (Some(jobs), Some(witness)) = (&mut self.jobs, known)
+            && jobs.witness.is_none()
+            && jobs.ids.contains(witness)
+        {
+            jobs.witness = Some(witness.clone());
+        }
+    }
+}
+
 impl Sight {
     /// The version being moved to is exactly this one.
     pub fn moving_toward(&self, version: &str) -> bool {
@@ -175,5 +188,38 @@ impl Sight {
     /// The target was seen, moving or still.
     pub fn seen(&self) -> bool {
         !matches!(self.motion, Motion::NotSeen { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(ids: &[&str], witness: Option<&str>) -> Looks {
+        Looks {
+            jobs: Some(JobsBefore {
+                ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+                witness: witness.map(str::to_owned),
+                mover: None,
+            }),
+            ..Looks::default()
+        }
+    }
+
+    #[test]
+    fn a_later_look_keeps_the_witness_while_it_is_listed_and_no_other() {
+        let prepared = looks(&["a", "w"], Some("w"));
+        for (ids, own, kept) in [
+            (vec!["a", "w"], None, Some("w")),
+            (vec!["a"], None, None),
+            (vec!["a", "w", "x"], Some("x"), Some("x")),
+        ] {
+            let mut later = looks(&ids, own);
+            later.keep_witness(&prepared);
+            assert_eq!(later.jobs.unwrap().witness.as_deref(), kept);
+        }
+        let mut untold = Looks::default();
+        untold.keep_witness(&prepared);
+        assert_eq!(untold.jobs, None);
     }
 }
