@@ -61,7 +61,7 @@ fn what_failed_leaves_standing_what_was_found_and_says_so() {
 #[test]
 fn a_look_is_never_dated_later_than_it_was() {
     let seen = Timestamp::new(100, 900_000_000).unwrap();
-    let shown = found::shown(None, &appliance(Updates::NotAsked));
+    let shown = found::shown(None, &appliance(Updates::Listed(vec![])));
     let status = status(Some(1), &InventoryStatus::default(), &shown, Some(seen), seen);
     assert_eq!(status.observed_at, Some(at(100)));
 }

@@ -155,7 +155,6 @@ pub async fn inventories(
     writer: Writer<DeserializeGuard<Inventory>>,
     stopping: CancellationToken,
 ) {
-    const KIND: &str = Kind::Inventory.word();
     for scope in context.scopes.iter().filter(|s| s.namespace == namespace) {
         if stopping.run_until_cancelled(scope.connections_known.cancelled()).await.is_none() {
             return;

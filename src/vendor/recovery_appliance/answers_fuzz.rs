@@ -220,7 +220,7 @@ fn updates_come_in_any_of_three_containers() {
     for empty in [json!([]), json!({"list": []}), json!({"updates": []})] {
         assert_eq!(wire::updates(&empty), Some(Vec::new()));
     }
-    let many: Vec<Value> = (0..65).map(|n| json!({"version": format!("9.{n}")})).collect();
+    let many: Vec<Value> = (0..257).map(|n| json!({"version": format!("9.{n}")})).collect();
     for odd in [
         json!(null),
         json!("9.0.2"),

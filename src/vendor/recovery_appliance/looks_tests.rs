@@ -182,7 +182,7 @@ async fn what_is_under_way_moves_the_appliance() {
         (vec![install, done], moving(Some("9.0.2-10455"), Some(0)), Some("a")),
         (vec![other, done], moving(None, Some(70)), Some("b")),
         (vec![odd], moving(None, None), Some("c")),
-        (vec![install, other], moving(Some("9.0.2-10455"), Some(0)), None),
+        (vec![install, other], moving(Some("9.0.2-10455"), Some(0)), Some("a")),
         (vec![other, odd], moving(None, None), None),
         (vec![done], Motion::Still, None),
     ] {
