@@ -62,6 +62,7 @@ async fn an_inventory_reads_well_in_one_line() {
     let titles: Vec<_> = header.split_whitespace().collect();
     assert_eq!(titles, ["NAME", "CONNECTION", "READY", "OBSERVED", "SUMMARY", "AGE"]);
     let cells: Vec<_> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-    assert_eq!(cells[..4], ["i", "srm-a", "True", "5m"], "{row}");
+    assert_eq!(cells[..3], ["i", "srm-a", "True"], "{row}");
+    assert!(cells[3].starts_with("5m"), "{row}");
     assert_eq!(cells[4], "at 9.0.0-10010; offers 9.0.2-10455", "{row}");
 }

@@ -113,6 +113,7 @@ fn cases<W: Life>(effects: &[Effect]) -> Vec<(Effect, Variant)> {
 pub async fn harmed<W: Life>(effects: &[Effect], began: Instant) -> Cells {
     stream::iter(cases::<W>(effects))
         .map(|(effect, variant)| async move {
+            let _place = super::place().await;
             let cell = async { case(W::story("matrix").await?, &effect, variant).await }.await;
             let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
             if large() {
@@ -178,6 +179,7 @@ async fn persons() -> Cells {
                 nth: 1,
                 vendor: Some(("POST".to_owned(), CLUSTERS.to_owned())),
             };
+            let _place = super::place().await;
             let cell = match person::case(*shows, crash).await {
                 Ok((_, breaches)) if !breaches.is_empty() => Cell::Violation(breaches.join("; ")),
                 Ok((rest, _)) => Cell::Person(format!("{} {}", rest.reason, doubt(&rest.message))),

@@ -29,6 +29,14 @@ mod scenarios;
 mod story;
 mod watches;
 
+/// Cases at once, of all matrices together: each is an operator of its own. They mostly wait, but what they wait for is two cores.
+static PLACES: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(8);
+
+/// Waits for a place among the cases that run.
+async fn place() -> tokio::sync::SemaphorePermit<'static> {
+    PLACES.acquire().await.unwrap()
+}
+
 /// Whether everything is to be run.
 fn large() -> bool {
     std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large")

@@ -176,6 +176,7 @@ pub async fn all<W: Life>() -> anyhow::Result<()> {
     let effects = clean_run::<W>().await?;
     let cells: Cells = stream::iter(cases::<W>(&effects))
         .map(|(effect, pause)| async move {
+            let _place = super::place().await;
             let cell = case::<W>(&effect, pause).await;
             let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
             ((effect, pause), cell)

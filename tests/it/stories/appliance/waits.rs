@@ -1,5 +1,6 @@
 //! Updates that cannot begin yet: each says why, sends nothing, and goes on by itself once it is mended.
 
+use crate::ground::Status;
 use crate::sim::appliance::Denial;
 use crate::sim::appliance::PASSWORD;
 use crate::sim::appliance::SessionLimit;
@@ -95,8 +96,8 @@ async fn an_expired_password_is_named_and_never_tried_over_and_over() -> anyhow:
         for words in ["PASSWORD_EXPIRED", "Secret"] {
             assert!(message.contains(words), "says what to change: {message}");
         }
-        let waiting = site.waiting("ConnectionNotReady").await?;
-        assert!(waiting.message().contains("PasswordExpired"), "{}", waiting.message());
+        let named = |s: &Status| s.waiting_for() == "ConnectionNotReady" && s.message().contains("PasswordExpired");
+        site.until("waiting for a Connection whose password has expired", named).await?;
         site.appliance.set_users(vec![User::manager(USER, "cast-off")]);
         site.assert_started(0, 0);
     }

@@ -53,7 +53,9 @@ fn plain(cell: &str) -> String {
 }
 
 async fn table(world: &World) -> anyhow::Result<Vec<Vec<String>>> {
-    let all = world.plane.kubectl(&["get", "upgrades", "-A"]).await?.ok()?;
+    // Other stories' upgrades are of other kinds, for which kubectl prints another table.
+    let ours = format!("--field-selector=metadata.namespace={}", world.namespace);
+    let all = world.plane.kubectl(&["get", "upgrades", "-A", &ours]).await?.ok()?;
     let rows = cells(&all);
     let ours = rows.iter().enumerate().filter(|(n, row)| *n == 0 || row[0] == world.namespace);
     let named = |row: &[String]| {
