@@ -325,33 +325,19 @@ impl Bench<'_> {
                 Some(format!("answered: {}; one more look before it counts", open.outcome())),
             ),
             Conclusion::Unreadable(word) => (State::Pending, Reason::ReceiptUnreadable, Some(format!("receipt holds {word:?}"))),
-            Conclusion::Doubt { stalled: true, why } => {
-                stalled = true;
-                let message = format!(
-                    "the start may or may not have been taken: {why}; resolve receipt {}{}",
-                    open.name,
-                    answered(open)
-                );
-                (State::Unknown, Reason::NeedsResolution, Some(message))
+            Conclusion::Doubt {
+                stalled: only_a_person,
+                why,
+            } => {
+                stalled = only_a_person;
+                in_doubt(open, &why, stalled)
             }
-            Conclusion::Doubt { stalled: false, why } => (
-                State::Unknown,
-                Reason::StartInDoubt,
-                Some(format!(
-                    "the start may or may not have been taken: {why}; seeking evidence{}",
-                    answered(open)
-                )),
-            ),
             Conclusion::Hint { how } => {
                 writes.push(LedgerWrite {
                     receipt: open.name.clone(),
                     fact: Fact::Hint { how: how.clone() },
                 });
-                let message = format!(
-                    "the start may or may not have been taken: {how}; seeking evidence{}",
-                    answered(open)
-                );
-                (State::Unknown, Reason::StartInDoubt, Some(message))
+                in_doubt(open, &how, false)
             }
             Conclusion::Adopt { how, job } => {
                 writes.push(LedgerWrite {
@@ -411,6 +397,17 @@ impl Bench<'_> {
             writes,
         }
     }
+}
+
+/// How a start in doubt is shown.
+fn in_doubt(open: &Receipt, why: &str, stalled: bool) -> (State, Reason, Option<String>) {
+    let (reason, next) = if stalled {
+        (Reason::NeedsResolution, format!("resolve receipt {}", open.name))
+    } else {
+        (Reason::StartInDoubt, "seeking evidence".to_owned())
+    };
+    let message = format!("the start may or may not have been taken: {why}; {next}{}", answered(open));
+    (State::Unknown, reason, Some(message))
 }
 
 /// What the vendor answered where that proves nothing: its words may tell a person more.

@@ -283,8 +283,17 @@ impl Site {
     }
 
     /// What this appliance's receipts say, oldest first: the note or the answer's kind (or none), and the end's (or open).
+    ///
+    /// Not of a permit that ran out on a busy machine before anything was sent: it is withdrawn, and the next one follows.
     pub async fn told_by_receipts(&self) -> anyhow::Result<Vec<String>> {
-        let told = self.own_receipts().await?.into_iter().map(|receipt| {
+        let withdrawn = |r: &UpgradeReceipt| {
+            r.status
+                .as_ref()
+                .and_then(|s| s.end.as_ref())
+                .is_some_and(|e| e.kind == "Withdrawn")
+        };
+        let sent = self.own_receipts().await?.into_iter().filter(|r| !withdrawn(r));
+        let told = sent.map(|receipt| {
             let status = receipt.status.unwrap_or_default();
             let answer = status.answer.map(|a| a.kind);
             let first = receipt.spec.claim.note.or(answer).unwrap_or_else(|| "none".to_owned());

@@ -213,17 +213,16 @@ impl RecoveryAppliance {
         shared.turn().await;
         let (mut sight, mut token) = shared.look(None, Purpose::Start).await?;
         if sight.complete && sight.motion == Motion::Still {
-            let retrieved = match shared.still_witnessed(&sight) {
-                Some(retrieved) => retrieved,
-                None => {
-                    let retrieved = shared.retrieve().await?;
-                    shared.turn().await;
-                    (sight, token) = shared.look(None, Purpose::Start).await?;
-                    if let Some(looks) = &sight.looks {
-                        shared.keep(sight.asked, &looks.version, &retrieved);
-                    }
-                    retrieved
+            let retrieved = if let Some(retrieved) = shared.still_witnessed(&sight) {
+                retrieved
+            } else {
+                let retrieved = shared.retrieve().await?;
+                shared.turn().await;
+                (sight, token) = shared.look(None, Purpose::Start).await?;
+                if let Some(looks) = &sight.looks {
+                    shared.keep(sight.asked, &looks.version, &retrieved);
                 }
+                retrieved
             };
             if let Some(jobs) = sight.looks.as_mut().and_then(|looks| looks.jobs.as_mut())
                 && let Some(id) = retrieved.task

@@ -154,7 +154,7 @@ impl Shared {
             .task
             .as_ref()
             .is_some_and(|id| looks.jobs.as_ref().is_some_and(|jobs| jobs.ids.contains(id)));
-        (listed && matches!(kept.updates, Updates::Listed(_))).then(|| Retrieved {
+        (listed && matches!(kept.updates, Updates::Listed(_))).then_some(Retrieved {
             updates: kept.updates,
             task: kept.task,
         })

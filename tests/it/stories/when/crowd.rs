@@ -121,7 +121,7 @@ async fn hundreds_that_open_at_once_never_start_twice_nor_too_many_nor_out_of_li
     // A slot is held for a permit's life at least. A run is looked at as rarely as in production, in proportion: ten calls a second are all
     // that a vCenter gets. Who waits looks again every other second, which is far more often, to see what that writes.
     for (name, ms) in [
-        ("ttl", 3000),
+        ("ttl", 5000),
         ("connectTimeout", 1000),
         ("pollMoving", 2500),
         ("pollWaiting", 2000),

@@ -17,7 +17,7 @@ const DOCS: &str = include_str!("../../../../docs/schedules.md");
 /// The table in the docs.
 fn documented() -> Vec<Vec<String>> {
     let (_, section) = DOCS.split_once("## A Saturday night").expect("the section");
-    let (_, block) = section.split_once("$ kubectl get upgrades -A\n").expect("the command");
+    let (_, block) = section.split_once("$ kubectl get clusterupgradebatches -A\n").expect("the command");
     let (table, _) = block.split_once("```").expect("its end");
     cells(table)
         .into_iter()
@@ -53,9 +53,8 @@ fn plain(cell: &str) -> String {
 }
 
 async fn table(world: &World) -> anyhow::Result<Vec<Vec<String>>> {
-    // Other stories' upgrades are of other kinds, for which kubectl prints another table.
     let ours = format!("--field-selector=metadata.namespace={}", world.namespace);
-    let all = world.plane.kubectl(&["get", "upgrades", "-A", &ours]).await?.ok()?;
+    let all = world.plane.kubectl(&["get", "clusterupgradebatches", "-A", &ours]).await?.ok()?;
     let rows = cells(&all);
     let ours = rows.iter().enumerate().filter(|(n, row)| *n == 0 || row[0] == world.namespace);
     let named = |row: &[String]| {
