@@ -150,6 +150,7 @@ pub fn timing(scope: &Scope) -> Timing {
         ttl: TICK * u32::from(scope.ttl),
         connect_timeout: TICK / 60,
         start_timeout_vcenter: slack,
+        start_timeout_appliance: slack,
         horizon_slack: slack,
         grace: TICK * 3,
         retry_first: TICK,
