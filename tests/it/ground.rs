@@ -11,8 +11,13 @@ use anyhow::Context as _;
 use kube::Api;
 use kube::Client;
 use kube::Resource;
+use kube::ResourceExt as _;
+use kube::api::ApiResource;
+use kube::api::DynamicObject;
+use kube::api::GroupVersionKind;
 use kube::api::Patch;
 use kube::api::PatchParams;
+use kube::api::ValidationDirective;
 use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,10 +39,11 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a waiting story looks at the API server.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Durations of the operator under test, in milliseconds: as short as the order between them, and a busy machine, allow.
+/// Durations of the operator under test, in milliseconds: as short as the order between them, and a busy machine, allow. What is offered
+/// is good for longer than several looks at the pace of one appliance take; else nobody would ever act on it.
 pub fn timing() -> Value {
     json!({
-        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "appliancePause": 100, "offers": 1000,
+        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "appliancePause": 100, "offers": 5000,
         "horizonSlack": 500, "grace": 11_000, "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000,
         "pollWaiting": 1000, "retryFirst": 300, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
         "leaseDuration": 12_000, "leaseRenewDeadline": 10_000, "leaseRetry": 500, "clockSkew": 30_000,
@@ -118,10 +124,13 @@ impl Ground {
 
     /// Lets the operator read the Secrets of this namespace.
     pub async fn grant_secrets(&self) -> anyhow::Result<()> {
-        let args = ["create", "rolebinding", "windlass-secrets", "-n", &self.namespace];
-        let more = ["--clusterrole=windlass-secret-access", "--serviceaccount=windlass-system:windlass"];
-        self.plane.kubectl(&[args.as_slice(), &more].concat()).await?.ok()?;
-        Ok(())
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "windlass-secrets", "namespace": self.namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "windlass-secret-access"},
+            "subjects": [{"kind": "ServiceAccount", "name": "windlass", "namespace": "windlass-system"}],
+        });
+        self.apply(&binding).await
     }
 
     /// Applies a Secret with credentials.
@@ -133,13 +142,22 @@ impl Ground {
         self.apply(&secret).await
     }
 
-    /// Server-side apply, as a user's tool does.
+    /// Server-side apply: the very request that `kubectl apply --server-side --force-conflicts` sends. Where it is about kubectl itself, a
+    /// story runs the real one; hundreds of processes of it would be half of what a whole run costs.
     pub async fn apply(&self, object: &Value) -> anyhow::Result<()> {
-        let out = self
-            .plane
-            .kubectl_stdin(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
-            .await?;
-        out.ok()?;
+        let object: DynamicObject = serde_json::from_value(object.clone())?;
+        let types = object.types.clone().context("an object to apply has apiVersion and kind")?;
+        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types)?);
+        let api: Api<DynamicObject> = match &object.metadata.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let params = PatchParams {
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::apply("kubectl").force()
+        };
+        let name = object.name_any();
+        api.patch(&name, &params, &Patch::Apply(&object)).await.with_context(|| format!("{} {name}", types.kind))?;
         Ok(())
     }
 
