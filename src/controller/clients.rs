@@ -38,6 +38,7 @@ use crate::vendor::VendorClient;
 use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Credentials;
+use crate::vendor::credentials::SecretSource;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Fence;
 use crate::vendor::recovery_appliance::Manners;
@@ -237,11 +238,14 @@ impl Clients {
             operation: "connect",
             why: e.to_string(),
         })?;
-        let credentials = Arc::new(KubeCredentials {
+        let secrets = KubeSecrets {
             api: Api::namespaced(self.kube.clone(), &who.namespace),
             namespace: who.namespace.clone(),
-            secret: connection.spec.credentials_secret_ref.name.clone(),
             service_account: self.service_account.clone(),
+        };
+        let credentials = Arc::new(KubeCredentials {
+            secrets: secrets.clone(),
+            secret: connection.spec.credentials_secret_ref.name.clone(),
             clock: self.clock.clone(),
             timing: self.timing.clone(),
             last: Mutex::new(before.map(|b| b.last().clone()).unwrap_or_default()),
@@ -255,6 +259,7 @@ impl Clients {
             timing: self.timing.clone(),
             clock: self.clock.clone(),
             start_open: Some(self.start_open()),
+            secrets: Some(Arc::new(secrets)),
             observer: Some(Arc::new(Calls {
                 metrics: self.metrics.clone(),
                 vendor: speaks.slug(),
@@ -296,12 +301,10 @@ impl CallObserver for Calls {
     }
 }
 
-/// Reads `username` and `password` from the Connection's Secret with `get`; Secrets are never listed or watched.
+/// Reads `username` and `password` from the Connection's Secret; Secrets are never listed or watched.
 struct KubeCredentials {
-    api: Api<Secret>,
-    namespace: String,
+    secrets: KubeSecrets,
     secret: String,
-    service_account: String,
     clock: Clock,
     timing: Timing,
     last: Mutex<LastRead>,
@@ -347,9 +350,23 @@ impl KubeCredentials {
     }
 
     async fn fetch(&self) -> Result<Credentials, CredentialError> {
-        let name = || self.secret.clone();
-        match self.api.get(&self.secret).await {
-            Ok(secret) => self.read(&secret),
+        self.read(&self.secrets.get(&self.secret).await?)
+    }
+}
+
+/// Reads Secrets of one namespace with `get`.
+#[derive(Clone)]
+struct KubeSecrets {
+    api: Api<Secret>,
+    namespace: String,
+    service_account: String,
+}
+
+impl KubeSecrets {
+    async fn get(&self, secret: &str) -> Result<Secret, CredentialError> {
+        let name = || secret.to_owned();
+        match self.api.get(secret).await {
+            Ok(secret) => Ok(secret),
             Err(kube::Error::Api(status)) if status.code == 404 => Err(CredentialError::NotFound { secret: name() }),
             Err(kube::Error::Api(status)) if status.code == 403 => Err(CredentialError::AccessDenied {
                 secret: name(),
@@ -363,6 +380,12 @@ impl KubeCredentials {
                 why: error.to_string(),
             }),
         }
+    }
+}
+
+impl SecretSource for KubeSecrets {
+    fn named<'a>(&'a self, secret: &'a str) -> BoxFuture<'a, Result<Credentials, CredentialError>> {
+        async move { credentials_in(&self.get(secret).await?, secret) }.boxed()
     }
 }
 

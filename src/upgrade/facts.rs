@@ -210,6 +210,31 @@ pub enum Options {
     },
     /// A recovery appliance: nothing is sent besides the version.
     Appliance,
+    /// An HMC that gets the version itself, installs it and restarts.
+    ConsoleInstall {
+        /// What was installed before is accepted, and so cannot be removed any more, before the version is installed.
+        accept_firmware: bool,
+        /// From where.
+        source: InstallSource,
+    },
+}
+
+/// From where a console gets its firmware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstallSource {
+    /// A drive that is plugged into it.
+    Usb,
+    /// A server.
+    Ftp {
+        /// Name or address, as the console is to use it.
+        host: String,
+        /// ftp, ftps or sftp.
+        protocol: String,
+        /// Where on it.
+        directory: String,
+        /// The Secret with the user and the password. What the receipt is about is the place; whose account opens it may change.
+        secret: String,
+    },
 }
 
 impl Options {
@@ -218,6 +243,26 @@ impl Options {
         match self {
             Options::Cluster { ignore_precheck_warnings } => format!(r#"{{"ignorePrecheckWarnings":{ignore_precheck_warnings}}}"#),
             Options::Appliance => "{}".to_owned(),
+            Options::ConsoleInstall { accept_firmware, source } => source.canonical(*accept_firmware),
+        }
+    }
+}
+
+impl InstallSource {
+    fn canonical(&self, accept_firmware: bool) -> String {
+        match self {
+            InstallSource::Usb => format!(r#"{{"acceptFirmware":{accept_firmware},"backupLocation":"USB"}}"#),
+            InstallSource::Ftp {
+                host, protocol, directory, ..
+            } => {
+                let text = |text: &String| serde_json::Value::from(text.as_str());
+                format!(
+                    r#"{{"acceptFirmware":{accept_firmware},"backupLocation":"FTP","directory":{},"host":{},"protocol":{}}}"#,
+                    text(directory),
+                    text(host),
+                    text(protocol)
+                )
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! observation *means*: it carries only what the vendor showed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -73,6 +74,8 @@ pub enum Offered {
         /// Why, in the vendor's words.
         why: String,
     },
+    /// The vendor has no list of them: it refuses what it does not have (HMC).
+    Untold,
 }
 
 /// One job (task) of the vendor on a target.
@@ -90,6 +93,19 @@ pub struct Job {
     pub progress: Option<i32>,
     /// The vendor's words, already redacted and bounded; for people only.
     pub says: Option<String>,
+    /// When it is to run, where the vendor itself, and not Windlass, put it on a schedule.
+    pub planned: Option<Planned>,
+}
+
+/// The time that a vendor chose for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// When it is to begin.
+    pub at: Timestamp,
+    /// How long it may take from then.
+    pub window: Duration,
+    /// When it was put there, by the vendor's clock.
+    pub created: Option<Timestamp>,
 }
 
 /// Where a job stands.
@@ -159,6 +175,10 @@ pub struct Looks {
     /// All jobs, where the vendor lists them and every page of the list was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<JobsBefore>,
+    /// Until when each of the permissions is good that were given to the vendor's people to schedule an upgrade, as the vendor writes it
+    /// (HMC). Never their values: those are credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<BTreeSet<String>>,
 }
 
 impl Looks {

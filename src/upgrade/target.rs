@@ -155,6 +155,9 @@ pub struct TargetKey {
 /// Object of a recovery appliance's key.
 pub const APPLIANCE: &str = "appliance";
 
+/// Object of an HMC's key: the console itself, not a machine that it manages.
+pub const CONSOLE: &str = "console";
+
 /// Length of the hash in characters: 100 bits, far from collision for any number of targets, and short enough for names.
 const HASH_CHARS: usize = 20;
 
@@ -177,9 +180,18 @@ impl TargetKey {
         }
     }
 
+    /// The key of an HMC.
+    pub fn console(authority: Authority) -> TargetKey {
+        TargetKey {
+            vendor: VendorType::Hmc,
+            authority,
+            object: CONSOLE.to_owned(),
+        }
+    }
+
     /// The endpoint itself is the target: there is no other object there, and people know it by the Connection that leads to it.
     pub fn is_endpoint(&self) -> bool {
-        self.vendor == VendorType::RecoveryAppliance
+        matches!(self.vendor, VendorType::RecoveryAppliance | VendorType::Hmc)
     }
 
     /// Reads the canonical form back; `None` for a text that is not the canonical form of any key.

@@ -41,6 +41,10 @@ pub struct Timing {
     /// Longest wait for the answer to an appliance's install: it answers with a task and does the work later.
     #[serde(with = "millis")]
     pub start_timeout_appliance: Duration,
+    /// Longest wait for the answer to what begins an upgrade at an HMC: it answers with a job and does the work later, but a console that is
+    /// busy is slow.
+    #[serde(with = "millis")]
+    pub start_timeout_hmc: Duration,
     /// Shortest pause between two looks at one appliance: its API bans who asks too often (`vendors.md` 2.3 e).
     #[serde(with = "millis")]
     pub appliance_pause: Duration,
@@ -116,6 +120,7 @@ impl Timing {
             connect_timeout: secs(10),
             start_timeout_vcenter: secs(300),
             start_timeout_appliance: secs(60),
+            start_timeout_hmc: secs(120),
             appliance_pause: secs(5),
             offers: secs(3600),
             horizon_slack: secs(30),
@@ -147,7 +152,8 @@ impl Timing {
 
     /// How long a receipt without an answer may belong to its sender; after it, it is in doubt.
     pub fn horizon(&self) -> Duration {
-        self.ttl + self.start_timeout_vcenter.max(self.start_timeout_appliance) + self.horizon_slack
+        let starts = [self.start_timeout_vcenter, self.start_timeout_appliance, self.start_timeout_hmc];
+        self.ttl + starts.into_iter().max().unwrap_or_default() + self.horizon_slack
     }
 
     /// How long a reservation holds a slot when its receipt never appears.

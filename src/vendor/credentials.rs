@@ -40,6 +40,12 @@ pub trait CredentialSource: Send + Sync {
     fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>>;
 }
 
+/// Reads credentials out of any Secret of one namespace.
+pub trait SecretSource: Send + Sync {
+    /// What the Secret of this name holds now.
+    fn named<'a>(&'a self, secret: &'a str) -> BoxFuture<'a, Result<Credentials, CredentialError>>;
+}
+
 /// Credentials that cannot be read. Each names the Secret and what to do.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CredentialError {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::credentials::CredentialSource;
+use super::credentials::SecretSource;
 use super::error::VendorError;
 use super::http::Dated;
 use super::http::Fence;
@@ -47,6 +48,8 @@ pub struct ClientOptions {
     pub observer: Option<Arc<dyn CallObserver>>,
     /// Asked right before anything that leaves a trace at the vendor and is no start.
     pub start_open: Option<Arc<StartOpen>>,
+    /// Other Secrets of the Connection's namespace, which an upgrade names for a server of its own.
+    pub secrets: Option<Arc<dyn SecretSource>>,
 }
 
 /// What a probe found.

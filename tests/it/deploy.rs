@@ -1,6 +1,11 @@
 //! The manifests of `deploy/` on a real API server, and who may do what under them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests are in here")]
 
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
+use k8s_openapi::api::authorization::v1::SubjectAccessReviewSpec;
+use kube::Api;
+use kube::api::PostParams;
 use tokio::sync::OnceCell;
 
 use crate::crds::installed;
@@ -50,18 +55,39 @@ async fn samples_are_accepted() {
     }
 }
 
-/// What `kubectl auth can-i` says.
+/// What `kubectl auth can-i` says, asked of the API server in the way it asks: `resource.group`, `/name` or `=subresource` behind it, and
+/// no namespace for all of them.
 async fn can(plane: &Plane, who: &str, verb: &str, what: &str, namespace: &str) -> String {
-    let what: Vec<_> = what.split('=').collect();
-    let scope = if namespace.is_empty() {
-        "--all-namespaces".to_owned()
-    } else {
-        format!("--namespace={namespace}")
+    let (what, subresource) = what.split_once('=').unwrap_or((what, ""));
+    let (what, name) = what.split_once('/').unwrap_or((what, ""));
+    let (resource, group) = what.split_once('.').unwrap_or((what, ""));
+    // A service account's groups come with its token; whoever asks for one has to name them.
+    let mut groups = vec!["system:authenticated".to_owned()];
+    if let Some(account) = who.strip_prefix("system:serviceaccount:") {
+        let (of, _) = account.split_once(':').unwrap();
+        groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{of}")]);
+    }
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: some(who),
+            groups: Some(groups),
+            resource_attributes: Some(ResourceAttributes {
+                verb: some(verb),
+                resource: some(resource),
+                group: some(group),
+                subresource: some(subresource),
+                name: some(name),
+                namespace: some(namespace),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
     };
-    let mut args = vec!["auth", "can-i", verb, what[0], "--as", who, &scope];
-    let subresource = what.get(1).map(|s| format!("--subresource={s}"));
-    args.extend(subresource.as_deref());
-    plane.kubectl(&args).await.unwrap().stdout.trim().to_owned()
+    let api: Api<SubjectAccessReview> = Api::all(plane.client().await.unwrap());
+    let review = api.create(&PostParams::default(), &review).await.unwrap();
+    if review.status.unwrap().allowed { "yes" } else { "no" }.to_owned()
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ impl Site {
             ("connectTimeout", 1000),
             ("startTimeoutVcenter", 2000),
             ("startTimeoutAppliance", 2000),
+            ("startTimeoutHmc", 2000),
             ("grace", grace),
         ] {
             self.timing[name] = json!(millis);

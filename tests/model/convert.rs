@@ -139,7 +139,7 @@ impl Core {
             faulted: look.faulted,
             desired: look.desired.filter(|_| !self.mute).map(|v| VERSIONS[usize::from(v)].to_owned()),
             stamp: self.stamps.then(|| look.stamp.to_string()),
-            jobs: None,
+            ..Looks::default()
         }
     }
 

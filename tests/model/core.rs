@@ -151,6 +151,7 @@ pub fn timing(scope: &Scope) -> Timing {
         connect_timeout: TICK / 60,
         start_timeout_vcenter: slack,
         start_timeout_appliance: slack,
+        start_timeout_hmc: slack,
         horizon_slack: slack,
         grace: TICK * 3,
         retry_first: TICK,

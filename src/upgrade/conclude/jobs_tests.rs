@@ -48,6 +48,7 @@ fn start() -> Receipt {
 
 fn job(id: &str, state: JobState) -> Job {
     Job {
+        planned: None,
         id: id.to_owned(),
         word: format!("{state:?}").to_uppercase(),
         progress: (state == JobState::Running).then_some(40),

@@ -128,6 +128,7 @@ impl Bench<'_> {
     fn offered(&self, sight: &Sight, wish: &Wish) -> Option<Judged> {
         let versions = match &sight.offered {
             Offered::Versions(versions) => versions,
+            Offered::Untold => return None,
             Offered::Unasked => {
                 let message = "what it offers is not known yet; asking".to_owned();
                 return Some(self.blocked(Reason::Evaluating, message, None));

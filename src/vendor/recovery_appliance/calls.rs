@@ -128,6 +128,7 @@ impl Shared {
             Ok(Some(task)) => task,
             Ok(None) => {
                 return Tasks::One(Job {
+                    planned: None,
                     id: id.to_owned(),
                     state: JobState::Unknown,
                     word: "404".to_owned(),

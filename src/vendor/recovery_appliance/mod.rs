@@ -97,6 +97,7 @@ impl RecoveryAppliance {
             clock,
             observer,
             start_open,
+            secrets: _,
         } = options;
         let http = Http::new(HttpOptions {
             vendor: VendorType::RecoveryAppliance.slug(),

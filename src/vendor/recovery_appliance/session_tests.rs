@@ -39,6 +39,7 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         clock: Clock::system(),
         observer: None,
         start_open: None,
+        secrets: None,
     };
     RecoveryAppliance::new(options, BASE_PATH, Arc::default()).unwrap()
 }

@@ -171,10 +171,8 @@ pub(super) fn of(asked: &Asked, appliance: &Appliance, tasks: &Tasks, own: &[Str
         motion: motion(&active, nameless),
         looks: appliance.version.clone().map(|version| Looks {
             version,
-            faulted: false,
-            desired: None,
-            stamp: None,
             jobs: listed,
+            ..Looks::default()
         }),
         offered: Offered::Unasked,
         jobs: jobs.to_vec(),

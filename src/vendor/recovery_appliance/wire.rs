@@ -119,6 +119,7 @@ impl Task {
     /// As the core has it; `None` where it has no usable id.
     pub fn job(&self) -> Option<Job> {
         Some(Job {
+            planned: None,
             id: self.id.clone()?,
             state: self.state.clone(),
             word: self.word.clone(),

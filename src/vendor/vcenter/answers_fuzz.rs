@@ -76,7 +76,7 @@ fn check(sight: &Sight) -> Result<(), TestCaseError> {
         .flatten();
     let offered = match &sight.offered {
         Offered::Versions(versions) => versions.as_slice(),
-        Offered::Unasked | Offered::Unavailable { .. } => &[],
+        Offered::Unasked | Offered::Untold | Offered::Unavailable { .. } => &[],
     };
     for word in words.chain(offered).chain(&sight.identity).chain(&sight.says) {
         prop_assert!(fit(word), "{word:?}");

@@ -56,7 +56,7 @@ fn cluster(id: String, sight: Sight) -> FoundCluster {
         version: sight.looks.map(|looks| looks.version),
         offered: match sight.offered {
             Offered::Versions(versions) => versions,
-            Offered::Unasked | Offered::Unavailable { .. } => Vec::new(),
+            Offered::Unasked | Offered::Untold | Offered::Unavailable { .. } => Vec::new(),
         },
         state,
     }

@@ -96,6 +96,7 @@ impl VCenter {
             observer,
             // Nothing that a vCenter is asked leaves a trace there.
             start_open: _,
+            secrets: _,
         } = options;
         let per_second = NonZeroU32::new(CALLS_PER_SECOND).unwrap_or(NonZeroU32::MIN);
         let vendor = VendorType::VCenter.slug();

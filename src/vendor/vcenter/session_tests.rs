@@ -27,6 +27,7 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         clock,
         observer: None,
         start_open: None,
+        secrets: None,
     })
     .unwrap()
 }

@@ -72,7 +72,7 @@ fn seen(asked: &Asked, value: &Value, desired: Option<String>, progress: Option<
             faulted: state.as_deref() == Some("ERROR"),
             desired,
             stamp: word(value, "last_upgraded_date"),
-            jobs: None,
+            ..Looks::default()
         }),
         offered: Offered::Versions(offered.unwrap_or_default()),
         jobs: Vec::new(),
@@ -142,7 +142,7 @@ mod tests {
                 faulted: false,
                 desired: None,
                 stamp,
-                jobs: None,
+                ..Looks::default()
             })
         );
         assert_eq!(

@@ -34,6 +34,7 @@ async fn doubt(story: &str, taken: bool) -> anyhow::Result<Doubt> {
         ("connectTimeout", 1000),
         ("startTimeoutVcenter", 2000),
         ("startTimeoutAppliance", 2000),
+        ("startTimeoutHmc", 2000),
         ("grace", grace),
     ] {
         world.timing[name] = json!(millis);
