@@ -51,6 +51,11 @@ pub trait Life: DerefMut<Target = Ground> + Sized {
     /// Whether a request to start asked for this.
     fn asks(post: &Entry, target: &str, version: &str) -> bool;
 
+    /// Whether an effect is harmed in every way at the large size.
+    fn wholly(_: &Effect) -> bool {
+        true
+    }
+
     /// Whether an effect is harmed so in every run of the tests.
     fn chosen(effect: &Effect, variant: Variant) -> bool {
         effect.heart::<Self>() && (variant.dies() || effect.label != "PATCH receipt end")

@@ -5,6 +5,7 @@
 //! all vendors, over [`Life`]; the vCenter's is run here, the others' in rooms of their own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -106,16 +107,16 @@ pub async fn judge<W: Life>(story: &Story<W>, rest: &Rest, reached: bool) -> any
 /// Which cases are run: everything, or the effects around the start.
 fn cases<W: Life>(effects: &[Effect]) -> Vec<(Effect, Variant)> {
     let every = effects.iter().flat_map(|e| VARIANTS.iter().map(move |(v, _)| (e.clone(), *v)));
-    every.filter(|(e, v)| e.takes(*v) && (large() || W::chosen(e, *v))).collect()
+    every
+        .filter(|(e, v)| e.takes(*v) && (W::chosen(e, *v) || large() && W::wholly(e)))
+        .collect()
 }
 
 /// Runs the cases of these effects.
 pub async fn harmed<W: Life>(effects: &[Effect], began: Instant) -> Cells {
     stream::iter(cases::<W>(effects))
         .map(|(effect, variant)| async move {
-            let _place = super::place().await;
-            let cell = async { case(W::story("matrix").await?, &effect, variant).await }.await;
-            let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
+            let cell = super::settled(async || case(W::story("matrix").await?, &effect, variant).await).await;
             if large() {
                 show(&format!(
                     "  {:>4}s {} / {variant:?}: {}",
@@ -137,7 +138,9 @@ pub fn verdict(effects: &[Effect], more: &Cells, mut cells: Cells, began: Instan
     let rows: Vec<Effect> = more.keys().map(|(effect, _)| effect.clone()).collect();
     cells.extend(more.clone());
     show(&table(effects, &rows, &cells));
-    show(&format!("{}; {} s", totals(effects, &cells), began.elapsed().as_secs()));
+    let (again, took) = (super::AGAIN.load(Ordering::Relaxed), began.elapsed().as_secs());
+    show(&format!("{}; run twice so far {again}; {took} s", totals(effects, &cells)));
+    super::hardly_any_again(cells.len());
     for ((effect, variant), cell) in &cells {
         if let Cell::Violation(why) | Cell::Stuck(why) = cell {
             show(&format!("\n{} {} / {variant:?}: {why}", cell.word(), effect.name()));

@@ -24,6 +24,7 @@ use super::matrix::judge;
 use super::proxy::Proxy;
 use super::show;
 use super::story::signal;
+use crate::ground::Operator;
 use crate::world::World;
 
 /// Stories at once.
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(6);
 /// An effect that has not come by then does not come in that run.
 const REACHED: Duration = Duration::from_secs(30);
 
-/// The process that goes on has come to something new by then: it decides again at least every 1.5 s.
+/// The process that goes on has decided again by then: it does so at least every 1.5 s.
 const AWAKE: Duration = Duration::from_secs(20);
 
 /// Where a process stands still, and who takes over.
@@ -125,31 +126,42 @@ async fn case<W: Life>(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
     };
     let finished = judge(&story, &story.rest("b").await?, true).await?;
     tokio::time::sleep_until(stopped + PAUSE).await;
-    let before = story.proxy.effects().len();
     signal(&sleeper, "CONT").await?;
     if !pause.carried_out_meanwhile(effect) {
         harm.go_on(&story)?;
     }
-    // It goes on leading, or finds that it does not lead any more and ends. One that had not begun to lead only reads on.
-    let reads = usize::from(effect.label != "LIST receipts") + 1;
-    let awake = async {
-        while story.proxy.effects().len() < before + reads && sleeper.runs() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let went_on = tokio::time::timeout(AWAKE, awake).await;
-    anyhow::ensure!(went_on.is_ok(), "{}", story.told("the stopped process never went on"));
+    let went_on = tokio::time::timeout(AWAKE, went_on(&sleeper)).await;
+    anyhow::ensure!(matches!(went_on, Ok(Ok(()))), "{}", story.told("the stopped process never went on"));
     let after = judge(&story, &story.rest("b").await?, true).await?;
     sleeper.kill9().await?;
     waking.kill9().await?;
     Ok(if finished == Cell::Ok { after } else { finished })
 }
 
+/// It decides again, twice, by its own count: whoever finds that others have brought everything to its end has nothing to write. Or it finds
+/// that it does not lead any more, and ends.
+async fn went_on(sleeper: &Operator) -> anyhow::Result<()> {
+    let mut first = None;
+    while sleeper.runs() {
+        if let Ok((_, metrics)) = sleeper.get("/metrics").await {
+            let counts = metrics
+                .lines()
+                .filter(|l| l.starts_with("windlass_reconcile_duration_seconds_count"));
+            let decided: u64 = counts.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+            if decided >= *first.get_or_insert(decided) + 2 {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
 fn cases<W: Life>(effects: &[Effect]) -> Vec<(Effect, Pause)> {
     let every = effects.iter().flat_map(|e| PAUSES.iter().map(move |(p, _)| (e.clone(), *p)));
     // With one lease, a pause before the request differs little from one before the answer: the lease is lost all the same.
     every
-        .filter(|(e, p)| large() || e.heart::<W>() && (p.answered || !p.one_lease))
+        .filter(|(e, p)| large() && W::wholly(e) || e.heart::<W>() && (p.answered || !p.one_lease))
         .collect()
 }
 
@@ -176,9 +188,7 @@ pub async fn all<W: Life>() -> anyhow::Result<()> {
     let effects = clean_run::<W>().await?;
     let cells: Cells = stream::iter(cases::<W>(&effects))
         .map(|(effect, pause)| async move {
-            let _place = super::place().await;
-            let cell = case::<W>(&effect, pause).await;
-            let cell = cell.unwrap_or_else(|error| Cell::Stuck(format!("{error:#}")));
+            let cell = super::settled(async || case::<W>(&effect, pause).await).await;
             ((effect, pause), cell)
         })
         .buffer_unordered(AT_ONCE)

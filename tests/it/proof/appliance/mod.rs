@@ -152,6 +152,11 @@ impl Life for ApplianceWorld {
         post.path.contains(&format!("/updates/{version}/"))
     }
 
+    /// Its calls and its start. The requests to the API server around them are those of every kind, and vCenter's matrix harms them all.
+    fn wholly(effect: &Effect) -> bool {
+        effect.vendor.is_some() || effect.heart::<ApplianceWorld>()
+    }
+
     /// The install in all ways that differ; of the rest, where the answer and the memory of it part.
     fn chosen(effect: &Effect, variant: Variant) -> bool {
         use Variant::{CutBefore, DieBefore, DieCommitted, ErrorBefore, Late, TimeoutBefore};

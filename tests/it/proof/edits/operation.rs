@@ -165,13 +165,18 @@ fn habit(n: u64, frozen: &[Field], words: &Words, dice: &mut Dice) -> Operation 
 
 /// A change that the schema allows and the rule does not. Of a field with one value only there is none: the same again, then.
 fn forbidden(field: &Field, words: &Words) -> Operation {
-    if field.schema["enum"].as_array().is_some_and(|all| all.len() == 1) {
+    let all = field.schema["enum"].as_array();
+    if all.is_some_and(|all| all.len() == 1) {
         return Operation::Again(field.kind);
     }
+    // Any other word would be refused for not being one of them. The first is the one that the stories use.
+    let other = all.and_then(|all| all.last()).cloned();
     Operation::Forbidden {
         kind: field.kind,
         path: field.path.clone(),
-        value: words.of(field.name()).last().cloned().unwrap_or(json!("somewhere-else")),
+        value: other
+            .or_else(|| words.of(field.name()).last().cloned())
+            .unwrap_or(json!("somewhere-else")),
         words: field.immutable.clone().unwrap_or_default(),
     }
 }
