@@ -3,7 +3,7 @@
 //! | call | what |
 //! |---|---|
 //! | `GET /state` | clock, door, rules, settings and the vendor's state |
-//! | `GET /log`, `GET /starts` | all requests; `{committed, duplicates, elsewhere}` |
+//! | `GET /log`, `GET /starts` | all requests; `{committed, duplicates, elsewhere, granted}` |
 //! | `GET /rules`, `POST /rules` | the fault rules; a new one, answered with `{id}` |
 //! | `DELETE /rules/{id}`, `POST /rules/{id}/release` | `{"release": "continue" or "drop"}`, default continue |
 //! | `GET /rules/{id}/wait?hits=n` | answers once the rule's effect has been reached n times (default 1) |
@@ -99,6 +99,7 @@ async fn starts(State(core): Shared) -> Answer {
         "committed": core.log.committed(),
         "duplicates": core.log.duplicates(),
         "elsewhere": core.log.elsewhere(),
+        "granted": core.log.granted(),
     }))
 }
 

@@ -43,6 +43,14 @@ pub enum Action {
         #[serde(default)]
         headers: Vec<(String, String)>,
     },
+    /// Refuses it in the vendor's own words, with this reason number where the vendor has them. `when: after` is a refusal that is
+    /// not true.
+    Refuse {
+        status: u16,
+        reason: u32,
+        #[serde(default)]
+        when: When,
+    },
     /// Cuts the connection instead of answering.
     Drop {
         #[serde(default)]
@@ -161,7 +169,7 @@ impl Match {
 }
 
 /// `*` stands for any run of characters; everything else for itself.
-fn globs(glob: &str, text: &str) -> bool {
+pub(super) fn globs(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else {
         return glob == text;
     };

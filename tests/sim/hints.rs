@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::sim::Running;
 use super::sim::vendor::Vendor;
-use super::sim::{appliance, vcenter};
+use super::sim::{appliance, hmc, vcenter};
 
 /// Where it is and how to get in.
 pub struct Place {
@@ -97,6 +97,43 @@ Steer it:
   curl -s -X POST {control}/targets/{TARGET} -d '{{"add_task":{{"type":"configure","description":"Somebody else"}}}}'
   curl -s -X POST {control}/settings -d '{{"retention":"lose_all","wording":"meaningless"}}'
   curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","path":"*/actions/install"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
+
+Ctrl-C ends it.
+"#
+    )
+}
+
+pub fn hmc(place: &Place) -> String {
+    use hmc::{AUTHORIZE, BUNDLE_NEW, INSTALL, SESSION_HEADER, TARGET, UPDATES};
+    let Place {
+        url,
+        control,
+        ca,
+        trust,
+        user,
+        password,
+    } = place;
+    format!(
+        r#"HMC      {url}
+control  {control}
+CA       {ca}
+Log on, look, authorize, install:
+  SESSION=$(curl -s {trust} -H 'Content-Type: application/json' -X POST {url}/api/sessions \
+    -d '{{"userid":"{user}","password":"{password}"}}' | sed 's/.*"api-session":"\([^"]*\)".*/\1/')
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" '{url}/api/console?properties=name,version,ec-mcl-description'
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" {url}{UPDATES}
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" -X POST {url}{AUTHORIZE}
+  curl -s {trust} -H "{SESSION_HEADER}: $SESSION" -H 'Content-Type: application/json' -X POST {url}{INSTALL} \
+    -d '{{"bundle-level":"{BUNDLE_NEW}","backup-location-type":"usb","accept-firmware":true}}'
+
+Steer it, and be IBM, who schedules an update with the newest token:
+  curl -s {control}/state
+  curl -s {control}/starts
+  curl -s -X POST {control}/clock -d '{{"advance":300}}'
+  curl -s -X POST {control}/targets/{TARGET} -d '{{"schedule":{{"bundle":"{BUNDLE_NEW}","in_secs":600,"window_mins":30}}}}'
+  curl -s -X POST {control}/targets/{TARGET} -d '{{"ends":"same_bundle"}}'
+  curl -s -X POST {control}/settings -d '{{"jobs_survive_restart":false,"ended_updates_listed":true}}'
+  curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","path":"*/single-step-install"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
 
 Ctrl-C ends it.
 "#

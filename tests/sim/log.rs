@@ -78,6 +78,7 @@ struct Book {
     entries: Vec<Entry>,
     starts: Vec<Start>,
     elsewhere: Vec<Start>,
+    granted: Vec<Start>,
 }
 
 impl Log {
@@ -109,6 +110,11 @@ impl Log {
         lock(&self.book).elsewhere.clone()
     }
 
+    /// What the vendor granted on a request, and which begins nothing by itself: a token with which others may start something.
+    pub fn granted(&self) -> Vec<Start> {
+        lock(&self.book).granted.clone()
+    }
+
     /// Committed starts beyond the first of each target and version. Must be empty at the end of every story whose runs have no
     /// run key: a vendor cannot see one, so a story that uses it counts for itself.
     pub fn duplicates(&self) -> Vec<Start> {
@@ -134,12 +140,11 @@ impl Log {
         lock(&self.book).entries.iter().filter(|entry| entry.start).cloned().collect()
     }
 
-    /// The requests that asked for a start, were answered, and started nothing.
+    /// The requests that asked for a start, were answered, and started and granted nothing.
     pub fn refused_posts(&self) -> Vec<Entry> {
         let book = lock(&self.book);
-        let refused = |entry: &&Entry| {
-            entry.start && matches!(entry.outcome, Outcome::Answered(_)) && !book.starts.iter().any(|start| start.request == entry.number)
-        };
+        let taken = |entry: &Entry| book.starts.iter().chain(&book.granted).any(|start| start.request == entry.number);
+        let refused = |entry: &&Entry| entry.start && matches!(entry.outcome, Outcome::Answered(_)) && !taken(entry);
         book.entries.iter().filter(refused).cloned().collect()
     }
 
@@ -165,6 +170,12 @@ impl Log {
     /// Writes what somebody else began.
     pub(super) fn note_elsewhere(&self, start: Start) {
         lock(&self.book).elsewhere.push(start);
+        self.bump();
+    }
+
+    /// Writes what was granted. Called by a vendor's simulator under its own lock.
+    pub(super) fn grant(&self, grant: Start) {
+        lock(&self.book).granted.push(grant);
         self.bump();
     }
 

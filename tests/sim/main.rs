@@ -3,10 +3,11 @@
 //! ```text
 //! cargo run --example sim -- --clusters 3 --speed 60 --ca-out sim-ca.pem
 //! cargo run --example sim -- --vendor appliance --speed 10
+//! cargo run --example sim -- --vendor hmc --speed 10
 //! ```
 //!
 //! prints its URLs and calls to begin with. An upgrade of a vCenter's cluster takes ten simulated minutes, at `--speed 60` so ten real
-//! seconds; an install on the appliance takes eight, two of them with its port closed. Then, for example, lose the answer to the next
+//! seconds; an install on the appliance takes eight, two of them with its port closed, and one on the console eleven, four of them so. Then, for example, lose the answer to the next
 //! start after it was taken, start, and see that it was counted all the same:
 //!
 //! ```text
@@ -31,6 +32,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use sim::appliance::{self, Appliance};
+use sim::hmc::{self, Hmc};
 use sim::vcenter::{self, VCenter};
 use sim::vendor::Vendor;
 use sim::{Clock, Running};
@@ -74,6 +76,8 @@ enum Which {
     Vcenter,
     /// A VMware recovery appliance
     Appliance,
+    /// A Hardware Management Console of IBM Z
+    Hmc,
 }
 
 impl Args {
@@ -110,6 +114,18 @@ async fn main() -> anyhow::Result<()> {
                 &appliance,
                 &args,
                 &hints::appliance(&hints::Place::new(&appliance, args.ca_out.as_deref(), user, password)),
+            )
+            .await
+        }
+        Which::Hmc => {
+            let (user, password) = args.credentials(hmc::USER, hmc::PASSWORD);
+            let mut config = hmc::Config::default().clock(clock);
+            config.users = vec![hmc::User::manager(&user, &password)];
+            let hmc = Hmc::start_on(config, args.port, args.control_port).await?;
+            run(
+                &hmc,
+                &args,
+                &hints::hmc(&hints::Place::new(&hmc, args.ca_out.as_deref(), user, password)),
             )
             .await
         }

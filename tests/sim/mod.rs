@@ -20,6 +20,7 @@
 //! | [`vendor`] | what a simulator of one vendor has to provide | yes |
 //! | [`vcenter`] | vCenter, `namespace-management/software/clusters` | no |
 //! | [`appliance`] | the VMware recovery appliance, configuration API v2 | no |
+//! | [`hmc`] | IBM's Hardware Management Console, Web Services API | no |
 //!
 //! A story uses it so:
 //!
@@ -42,6 +43,7 @@ pub mod clock;
 pub mod control;
 pub mod door;
 pub mod faults;
+pub mod hmc;
 pub mod log;
 pub mod pipeline;
 pub mod running;

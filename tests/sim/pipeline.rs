@@ -128,7 +128,7 @@ pub(super) async fn serve(
         method: request.method.to_string(),
         path: request.path.clone(),
         query: request.query.clone(),
-        body: serde_json::from_slice(&request.body).ok(),
+        body: core.vendor.logged_body(&request),
         user_agent: request.user_agent().to_owned(),
         session,
         start,
@@ -219,6 +219,16 @@ async fn process(core: Arc<Core>, request: Request) -> Verdict {
             }
             taken.hit();
             Verdict::Answer(core.injected(status, body, headers))
+        }
+        Action::Refuse { status, reason, when } => {
+            if when == When::After {
+                core.vendor(&request).await;
+            }
+            taken.hit();
+            Verdict::Answer(match core.vendor.refusal_body(&request, status, reason) {
+                Value::Null => Reply::empty(status),
+                body => Reply::json(status, body),
+            })
         }
         Action::Drop { when } => {
             if when == When::After {

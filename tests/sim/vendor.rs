@@ -148,8 +148,18 @@ pub trait Vendor: Send + Sync + 'static {
         Box::pin(std::future::pending())
     }
 
+    /// The request's body as the log keeps it, where it is JSON. One that may carry a password says here what is shown of it.
+    fn logged_body(&self, request: &Request) -> Option<Value> {
+        serde_json::from_slice(&request.body).ok()
+    }
+
     /// The body in which this vendor reports an error of that status; Null where it has none.
     fn error_body(&self, status: u16) -> Value;
+
+    /// The same with a reason number, for a vendor whose errors have one.
+    fn refusal_body(&self, _request: &Request, status: u16, _reason: u32) -> Value {
+        self.error_body(status)
+    }
 
     /// All state, for people.
     fn state(&self) -> Value;

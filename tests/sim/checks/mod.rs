@@ -5,6 +5,7 @@ mod clusters;
 mod control;
 mod faults;
 mod forms;
+mod hmc;
 mod sessions;
 mod starts;
 
