@@ -22,6 +22,9 @@ pub enum ConnectionType {
     VCenter,
     /// A VMware recovery appliance: vSphere Replication or Site Recovery Manager.
     RecoveryAppliance,
+    /// An IBM Z Hardware Management Console.
+    #[serde(rename = "HMC")]
+    Hmc,
 }
 
 impl ConnectionType {
@@ -30,6 +33,7 @@ impl ConnectionType {
         match self {
             ConnectionType::VCenter => "VCenter",
             ConnectionType::RecoveryAppliance => "RecoveryAppliance",
+            ConnectionType::Hmc => "HMC",
         }
     }
 
@@ -38,16 +42,17 @@ impl ConnectionType {
         match self {
             ConnectionType::VCenter => VendorType::VCenter,
             ConnectionType::RecoveryAppliance => VendorType::RecoveryAppliance,
+            ConnectionType::Hmc => VendorType::Hmc,
         }
     }
 
     /// Targets in flight at once where the Connection names no number. A Supervisor upgrade rolls control plane machines and hosts, and
     /// all of a vCenter's share its task queue and its storage: eight keep those busy without a night's work queueing up behind one. A
-    /// recovery appliance is one target.
+    /// recovery appliance is one target, and so is an HMC.
     fn default_max_concurrent_upgrades(self) -> usize {
         match self {
             ConnectionType::VCenter => 8,
-            ConnectionType::RecoveryAppliance => 1,
+            ConnectionType::RecoveryAppliance | ConnectionType::Hmc => 1,
         }
     }
 }
@@ -89,13 +94,14 @@ pub const BASE_PATH: &str = "/api/rest/configure/v2";
 pub struct ConnectionSpec {
     /// Which API answers at url. VCenter: a vCenter Server, for the Supervisor clusters it manages (ClusterUpgradeBatch).
     /// RecoveryAppliance: a VMware recovery appliance, vSphere Replication or Site Recovery Manager, which is itself what is updated
-    /// (ApplianceUpdate). Cannot be changed: another kind of machine is another Connection.
+    /// (ApplianceUpdate). HMC: an IBM Z Hardware Management Console, which is itself what is upgraded (FirmwareUpgrade). Cannot be changed:
+    /// another kind of machine is another Connection.
     #[serde(rename = "type")]
     #[x_kube(validation = ("self == oldSelf", "a different type is a different machine: create a new Connection"))]
     pub type_: ConnectionType,
 
-    /// Where it is: https://host or https://host:port, nothing more; the port defaults to 443. Receipts of past upgrades are kept under
-    /// this host and port, so it cannot be changed: another address is another machine. A name of this cluster's own services, localhost,
+    /// Where it is: https://host or https://host:port, nothing more; the port defaults to 443, and an HMC's is usually 6794. Receipts of past
+    /// upgrades are kept under this host and port, so it cannot be changed: another address is another machine. A name of this cluster's own services, localhost,
     /// and at the time of the connection any loopback or link-local address, is refused.
     // The host is matched in the text, not by getHostname(): the cost of a rule is estimated from the longest text it may meet, and only
     // this field's own length is known.
@@ -121,7 +127,8 @@ pub struct ConnectionSpec {
     pub url: String,
 
     /// The Secret with the credentials, read again at each login, so it can be rotated at any time. It has the keys username and password:
-    /// of a user of that vCenter, or of the appliance's own administrator.
+    /// of a user of that vCenter, of the appliance's own administrator, or of a user of that HMC who may use its Web Services API and needs no
+    /// second factor.
     pub credentials_secret_ref: SecretRef,
 
     /// The certificates that this endpoint's certificate must be signed by, as PEM text (not base64 of it). Default: the public
@@ -165,7 +172,7 @@ pub struct RecoveryApplianceConnection {
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionLimits {
     /// How many targets may be in flight at once, over all upgrades that go through this Connection: started, perhaps started, or about
-    /// to start. Between 1 and 1000. Default: 8 for VCenter, 1 for RecoveryAppliance.
+    /// to start. Between 1 and 1000. Default: 8 for VCenter, 1 for RecoveryAppliance and HMC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_concurrent_upgrades: Option<i32>,
@@ -196,8 +203,8 @@ pub struct ConnectionStatus {
     pub observed_generation: Option<i64>,
 
     /// Ready: whether the last login and look succeeded. Its reason is one of Reachable, SecretNotFound, SecretAccessDenied,
-    /// SecretIncomplete, AuthFailed, MissingPermission, PasswordExpired, TLSUntrusted, TLSTooOld, Unreachable, EndpointNotAllowed,
-    /// NotThisProduct; the set is open.
+    /// SecretIncomplete, AuthFailed, MissingPermission, PasswordExpired, SecondFactorRequired, TooManySessions, TLSUntrusted, TLSTooOld,
+    /// Unreachable, EndpointNotAllowed, NotThisProduct, Unsupported; the set is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -237,7 +244,7 @@ pub struct VendorInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// The target that is about to be started, such as domain-c8; appliance for a recovery appliance.
+    /// The target that is about to be started, such as domain-c8; appliance for a recovery appliance, console for an HMC.
     pub target: String,
     /// Sequence number that its receipt will have.
     #[serde(default, skip_serializing_if = "is_unset")]

@@ -10,6 +10,7 @@ use kube::CustomResourceExt;
 use super::ApplianceUpdate;
 use super::ClusterUpgradeBatch;
 use super::Connection;
+use super::FirmwareUpgrade;
 use super::Inventory;
 use super::UpgradeReceipt;
 
@@ -19,6 +20,7 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
     vec![
         unseen_until_looked_at(finish(Connection::crd())),
         unseen_until_looked_at(finish(ApplianceUpdate::crd())),
+        unseen_until_looked_at(finish(FirmwareUpgrade::crd())),
         unseen_until_looked_at(finish(ClusterUpgradeBatch::crd())),
         unseen_until_looked_at(finish(Inventory::crd())),
         finish(UpgradeReceipt::crd()),
@@ -257,7 +259,7 @@ mod tests {
     fn nothing_of_a_later_version_is_in_them() {
         for (kind, root) in schemas("") {
             walk(&kind, &root, &mut |path, _| {
-                let later = ["requestsPerDay", "arubaCentral", "hmc", "quota"];
+                let later = ["requestsPerDay", "arubaCentral", "arubaCustomer", "remoteSchedule", "quota"];
                 assert!(!later.iter().any(|field| path.ends_with(&format!(".properties.{field}"))), "{path}");
             });
         }

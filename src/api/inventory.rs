@@ -15,6 +15,9 @@ use super::common::is_unset;
 /// Most rows of each list in the status. A thousand clusters with their versions are far below what the API server takes for one object.
 pub const MOST_ROWS: usize = 1000;
 
+/// Pattern of a state's word: it becomes part of a query.
+const STATE_PATTERN: &str = "^[a-z][a-z0-9-]*$";
+
 /// Most versions that one row names.
 pub const MOST_VERSIONS: usize = 20;
 
@@ -51,6 +54,21 @@ pub struct InventorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) >= duration('5m') && duration(self) <= duration('168h')", "must be at least 5m and at most 168h"))]
     pub interval: Option<CanonicalDuration>,
+
+    /// For a Connection of type HMC: which of its remote firmware updates to show. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hmc: Option<HmcFilter>,
+}
+
+/// Which remote firmware updates of an HMC to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HmcFilter {
+    /// Those of this state, in the console's words, such as scheduled, running or scheduled-on-peer. It is handed to the console, which
+    /// refuses a word that it does not know: then Ready is False with the reason InvalidStateFilter. Default: those of any state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = STATE_PATTERN))]
+    pub state: Option<String>,
 }
 
 /// What was found. Written by Windlass only, once an interval.
@@ -80,6 +98,10 @@ pub struct InventoryStatus {
     /// What a recovery appliance offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_appliance: Option<ApplianceInventory>,
+
+    /// What an HMC shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hmc: Option<HmcInventory>,
 
     /// Ready: whether the last look succeeded. What an earlier look found stays shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -166,4 +188,48 @@ pub struct ApplianceOffer {
     /// What it is about, in the vendor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
+}
+
+/// An HMC, what IBM has scheduled for it, and until when IBM may schedule more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HmcInventory {
+    /// The bundle that it is at, as spec.version of a FirmwareUpgrade names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle_level: Option<String>,
+    /// Remote firmware updates that are scheduled or run, of the state that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_firmware_updates: Vec<RemoteFirmwareUpdate>,
+    /// Tokens with which IBM may schedule an update. Never their values, nor a hash of one: they are short enough to be guessed from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_firmware_update_tokens: Vec<RemoteFirmwareUpdateToken>,
+}
+
+/// An update of an HMC that IBM scheduled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RemoteFirmwareUpdate {
+    /// Its URI at the console.
+    pub element_uri: String,
+    /// When it is to begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_execution_time: Option<Timestamp>,
+    /// The bundle that it goes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_bundle: Option<String>,
+    /// scheduled, running or scheduled-on-peer, in the console's words. An open set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// What has to be done before it, as the console tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending_conditions: Vec<String>,
+}
+
+/// A token with which IBM may schedule an update.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RemoteFirmwareUpdateToken {
+    /// Until when it is good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_date: Option<Timestamp>,
 }

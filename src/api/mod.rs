@@ -20,6 +20,7 @@ pub mod cluster_upgrade_batch;
 pub mod common;
 pub mod connection;
 mod crd;
+pub mod firmware_upgrade;
 pub mod inventory;
 pub mod schedule;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use appliance_update::ApplianceUpdate;
 pub use cluster_upgrade_batch::ClusterUpgradeBatch;
 pub use connection::Connection;
 pub use crd::all_crds;
+pub use firmware_upgrade::FirmwareUpgrade;
 pub use inventory::Inventory;
 pub use schedule::Schedule;
 pub use upgrade_receipt::UpgradeReceipt;

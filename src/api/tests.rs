@@ -117,7 +117,7 @@ fn a_block_of_a_type_is_for_that_type_and_its_path_has_a_default() {
     assert_eq!(bare.spec.max_concurrent_upgrades(), 1);
     let refused = appliance(|spec| spec["type"] = "VCenter".into()).validate_cel().unwrap_err();
     assert!(refused.to_string().contains("for type RecoveryAppliance only"), "{refused}");
-    for type_ in [ConnectionType::VCenter, ConnectionType::RecoveryAppliance] {
+    for type_ in [ConnectionType::VCenter, ConnectionType::RecoveryAppliance, ConnectionType::Hmc] {
         assert_eq!(serde_json::to_value(type_).unwrap(), type_.word());
     }
 }

@@ -143,7 +143,7 @@ async fn permit<K: Upgrade>(
     effect: &Effect,
     client: &Client,
 ) -> Result<Option<(Ready, StartPermit)>, NotBegun> {
-    let ready = client.vendor.prepare(&effect.key).await.map_err(|error| {
+    let ready = client.vendor.prepare(&effect.key, &order(effect)).await.map_err(|error| {
         client.suspect(&error);
         NotBegun::Prepare(error)
     })?;
@@ -230,10 +230,7 @@ async fn confirm<K: Upgrade>(context: &Context, who: &Who, effect: &Effect, as_o
         .ok_or(NotBegun::DecidedOtherwise)?;
     // Where a schedule cannot be read, nothing was decided to start.
     let (own, theirs) = (facts.schedule.unwrap_or_default(), facts.connection.schedule.unwrap_or_default());
-    let order = Order {
-        version: again.run.version.clone(),
-        options: again.options.clone(),
-    };
+    let order = order(&again);
     let plan = Plan {
         request: describe_request(&effect.key, &order),
         order,
@@ -244,6 +241,14 @@ async fn confirm<K: Upgrade>(context: &Context, who: &Who, effect: &Effect, as_o
         effect: again,
     };
     Ok(Confirmed { connection, plan })
+}
+
+/// What an effect asks of the vendor.
+fn order(effect: &Effect) -> Order {
+    Order {
+        version: effect.run.version.clone(),
+        options: effect.options.clone(),
+    }
 }
 
 /// The ledger's last receipt, read by name. No LIST: facts are write-once, so a cached receipt can only look *more* open than it is,

@@ -40,6 +40,7 @@ use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Credentials;
 use crate::vendor::credentials::SecretSource;
 use crate::vendor::error::VendorError;
+use crate::vendor::hmc::Hmc;
 use crate::vendor::http::Fence;
 use crate::vendor::recovery_appliance::Manners;
 use crate::vendor::recovery_appliance::RecoveryAppliance;
@@ -266,6 +267,7 @@ impl Clients {
             })),
         };
         let vendor = match connection.spec.type_ {
+            ConnectionType::Hmc => VendorClient::Hmc(Hmc::new(options)?),
             ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
             ConnectionType::RecoveryAppliance => {
                 let base_path = connection.spec.base_path();

@@ -1,14 +1,20 @@
 //! From what a vendor's client found to what an Inventory shows: rows, bounds, one line for a table. Pure.
 
+use jiff::Timestamp;
+
 use crate::api::inventory::ApplianceInventory;
 use crate::api::inventory::ApplianceOffer;
 use crate::api::inventory::ClusterInventory;
+use crate::api::inventory::HmcInventory;
 use crate::api::inventory::InventoryStatus;
 use crate::api::inventory::MOST_ROWS;
 use crate::api::inventory::MOST_VERSIONS;
 use crate::api::inventory::OfferedVersion;
+use crate::api::inventory::RemoteFirmwareUpdate;
+use crate::api::inventory::RemoteFirmwareUpdateToken;
 use crate::api::inventory::VCenterInventory;
 use crate::vendor::FoundCluster;
+use crate::vendor::FoundRemoteUpdate;
 use crate::vendor::FoundUpdate;
 use crate::vendor::FoundVersion;
 use crate::vendor::Inventory;
@@ -41,6 +47,8 @@ pub struct Found {
     pub vcenter: Option<VCenterInventory>,
     /// A recovery appliance's.
     pub recovery_appliance: Option<ApplianceInventory>,
+    /// An HMC's.
+    pub hmc: Option<HmcInventory>,
 }
 
 impl Shown {
@@ -64,6 +72,7 @@ pub fn ready(status: &InventoryStatus) -> bool {
 pub fn shown(old: Option<&InventoryStatus>, looked: &Result<Inventory, VendorError>) -> Shown {
     match looked {
         Ok(Inventory::VCenter { versions, clusters }) => observed(vcenter(versions, clusters)),
+        Ok(Inventory::Hmc { bundle, updates, tokens }) => observed(console(bundle, updates, tokens)),
         Ok(Inventory::RecoveryAppliance { product, version, updates }) => {
             let before = old
                 .and_then(|s| s.recovery_appliance.as_ref())
@@ -84,9 +93,46 @@ fn observed(found: Found) -> Shown {
     }
 }
 
+fn many(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn console(bundle: &str, updates: &[FoundRemoteUpdate], tokens: &[Timestamp]) -> Found {
+    Found {
+        summary: format!(
+            "at {bundle}; {}, {}",
+            many(updates.len(), "remote firmware update"),
+            many(tokens.len(), "token")
+        ),
+        fresh: true,
+        truncated: updates.len() > MOST_ROWS || tokens.len() > MOST_ROWS,
+        hmc: Some(HmcInventory {
+            bundle_level: Some(bundle.to_owned()),
+            remote_firmware_updates: updates.iter().take(MOST_ROWS).map(remote).collect(),
+            remote_firmware_update_tokens: tokens
+                .iter()
+                .take(MOST_ROWS)
+                .map(|until| RemoteFirmwareUpdateToken {
+                    expiration_date: Some(*until),
+                })
+                .collect(),
+        }),
+        ..Found::default()
+    }
+}
+
+fn remote(update: &FoundRemoteUpdate) -> RemoteFirmwareUpdate {
+    RemoteFirmwareUpdate {
+        element_uri: update.element_uri.clone(),
+        scheduled_execution_time: update.scheduled,
+        target_bundle: update.target_bundle.clone(),
+        state: Some(update.state.clone()),
+        pending_conditions: update.pending.clone().unwrap_or_default(),
+    }
+}
+
 fn vcenter(versions: &[FoundVersion], clusters: &[FoundCluster]) -> Found {
     let updatable = clusters.iter().filter(|c| !c.offered.is_empty()).count();
-    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let truncated = versions.len() > MOST_ROWS || clusters.len() > MOST_ROWS || clusters.iter().any(|c| c.offered.len() > MOST_VERSIONS);
     Found {
         summary: format!(
@@ -117,7 +163,7 @@ fn vcenter(versions: &[FoundVersion], clusters: &[FoundCluster]) -> Found {
                 })
                 .collect(),
         }),
-        recovery_appliance: None,
+        ..Found::default()
     }
 }
 
@@ -133,6 +179,7 @@ fn appliance(product: Option<&String>, version: &str, updates: &Updates, before:
             version: Some(version.to_owned()),
             updates,
         }),
+        ..Found::default()
     };
     match updates {
         Updates::Listed(all) => {

@@ -115,7 +115,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
     }
     let left = left(&context, inventory, &connection, last.as_ref());
     if left.is_zero() {
-        look(&context, &who, of, &connection);
+        look(&context, &who, of, inventory, &connection);
         return Ok(Action::requeue(context.timing.wake));
     }
     Ok(Action::requeue(left))
@@ -159,7 +159,7 @@ fn left(context: &Context, inventory: &Inventory, connection: &Connection, last:
 
 fn interval(inventory: &Inventory, of: ConnectionType) -> Duration {
     let default = match of {
-        ConnectionType::VCenter => INTERVAL,
+        ConnectionType::VCenter | ConnectionType::Hmc => INTERVAL,
         ConnectionType::RecoveryAppliance => INTERVAL_OF_APPLIANCES,
     };
     let written = inventory.spec.interval.as_ref().and_then(|i| i.to_std().ok());
@@ -179,11 +179,12 @@ fn seen_at(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, connection: &Connection) {
+fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, inventory: &Inventory, connection: &Connection) {
     let Ok(client) = context.clients.of(connection) else { return };
+    let state = inventory.spec.hmc.as_ref().and_then(|hmc| hmc.state.clone());
     rounds::begin(context, who, of, async move |_| {
         let _using = client.using();
-        let found = client.vendor.inventory().await;
+        let found = client.vendor.inventory(state.as_deref()).await;
         if let Err(error) = &found {
             client.suspect(error);
         }
@@ -238,6 +239,7 @@ fn status(generation: Option<i64>, old: &InventoryStatus, shown: &Shown, asked: 
             truncated: found.truncated,
             vcenter: found.vcenter.clone(),
             recovery_appliance: found.recovery_appliance.clone(),
+            hmc: found.hmc.clone(),
             ..base
         },
         None => base,

@@ -1,5 +1,6 @@
 use crate::api::inventory::MOST_ROWS;
 use crate::vendor::FoundCluster;
+use crate::vendor::FoundRemoteUpdate;
 use crate::vendor::FoundUpdate;
 use crate::vendor::FoundVersion;
 use crate::vendor::Updates;
@@ -120,6 +121,20 @@ fn a_vcenter_of_any_size_fits_and_what_is_left_out_is_said() {
     );
     let bytes = serde_json::to_vec(&status).unwrap().len();
     assert!(bytes < 1_000_000, "etcd takes 1.5 MiB for one object; this has {bytes}");
+}
+
+#[test]
+fn a_console_is_told_in_one_line_without_its_tokens() {
+    let found = |tokens: Vec<Timestamp>| Found::Hmc {
+        bundle: "H30".to_owned(),
+        updates: vec![FoundRemoteUpdate::default()],
+        tokens,
+    };
+    for (tokens, told) in [(vec![at(9)], "1 token"), (vec![], "0 tokens")] {
+        let status = after(&InventoryStatus::default(), &Ok(found(tokens)), 100);
+        assert_eq!(status.summary, Some(format!("at H30; 1 remote firmware update, {told}")));
+        assert_eq!((ready(&status), status.observed_at), (("True", "Observed"), Some(at(100))));
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub enum Kind {
     ClusterUpgradeBatch,
     /// ApplianceUpdate.
     ApplianceUpdate,
+    /// FirmwareUpgrade.
+    FirmwareUpgrade,
     /// Inventory.
     Inventory,
 }
@@ -27,6 +29,7 @@ impl Kind {
             Kind::Connection => "Connection",
             Kind::ClusterUpgradeBatch => "ClusterUpgradeBatch",
             Kind::ApplianceUpdate => "ApplianceUpdate",
+            Kind::FirmwareUpgrade => "FirmwareUpgrade",
             Kind::Inventory => "Inventory",
         }
     }

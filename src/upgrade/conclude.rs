@@ -289,7 +289,7 @@ impl Judge<'_> {
             (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
             (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
             _ if let Some(told) = self.told_by_job(last, overdue) => return told,
-            (Motion::Moving { progress, .. }, _) if !self.has_jobs() || self.job().is_none() => {
+            (Motion::Moving { progress, .. }, _) if !self.lists_jobs() || self.job().is_none() => {
                 return Conclusion::Follow(Following::Moving {
                     progress: *progress,
                     says: last.says.clone(),

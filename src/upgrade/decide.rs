@@ -27,6 +27,7 @@ use super::row::Place;
 use super::row::judge;
 use super::sight::Offered;
 use super::summary::summarise;
+use super::target::VendorType;
 use super::when::When;
 use super::when::when;
 
@@ -121,7 +122,9 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
             let calm = target
                 .unchanged_since
                 .is_some_and(|since| facts.mono.since(since) >= facts.timing.poll_calm_after);
-            Some(if calm { facts.timing.poll_calm } else { facts.timing.poll_moving })
+            let often = if calm { facts.timing.poll_calm } else { facts.timing.poll_moving };
+            let at_hmc = target.key.vendor == VendorType::Hmc;
+            Some(if at_hmc { often.max(facts.timing.poll_hmc) } else { often })
         }
         // Only a list has the vendor's names, and looks at one target are all there is after a restart in mid-run.
         Place::Blocked(_) if names_missing(target) => Some(Duration::ZERO),

@@ -102,7 +102,7 @@ pub struct Job {
 pub struct Planned {
     /// When it is to begin.
     pub at: Timestamp,
-    /// How long it may take from then.
+    /// How long it waits from then for what blocks it; zero where that was not told. Not how long it takes.
     pub window: Duration,
     /// When it was put there, by the vendor's clock.
     pub created: Option<Timestamp>,

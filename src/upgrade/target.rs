@@ -39,6 +39,15 @@ impl VendorType {
         }
     }
 
+    /// How a start is found again among the vendor's jobs (`vendors.md` 3.3, 5.2).
+    pub fn jobs(self) -> Jobs {
+        match self {
+            VendorType::RecoveryAppliance => Jobs::Listed,
+            VendorType::Hmc => Jobs::Named,
+            VendorType::VCenter | VendorType::ArubaCentral => Jobs::None,
+        }
+    }
+
     /// The persisted name: first part of a target's canonical form and of a receipt's name.
     pub fn slug(self) -> &'static str {
         match self {
@@ -48,6 +57,18 @@ impl VendorType {
             VendorType::VCenter => "vcenter",
         }
     }
+}
+
+/// What a vendor has of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jobs {
+    /// None: the target itself shows what goes on.
+    None,
+    /// The answer to a start names one, and that one can be asked for. They cannot be listed, so a start whose answer was lost has none.
+    /// That its job is done means nothing as long as the target is not at its version.
+    Named,
+    /// All of them can be listed.
+    Listed,
 }
 
 /// What proves that a start was not taken, once the grace period is over.

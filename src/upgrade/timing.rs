@@ -70,6 +70,9 @@ pub struct Timing {
     /// How often a calm run in flight is looked at.
     #[serde(with = "millis")]
     pub poll_calm: Duration,
+    /// How often a run in flight at an HMC is looked at: a console is slow, and what runs there takes hours.
+    #[serde(with = "millis")]
+    pub poll_hmc: Duration,
     /// How often a target that waits is looked at: vendor quotas last.
     #[serde(with = "millis")]
     pub poll_waiting: Duration,
@@ -129,6 +132,7 @@ impl Timing {
             poll_moving: secs(10),
             poll_calm_after: secs(10 * 60),
             poll_calm: secs(60),
+            poll_hmc: secs(30),
             poll_waiting: secs(5 * 60),
             retry_first: secs(60),
             retry_max: secs(3600),
@@ -188,6 +192,7 @@ impl Timing {
         let positive = [
             self.poll_moving,
             self.poll_calm,
+            self.poll_hmc,
             self.poll_waiting,
             self.offers,
             self.wake,

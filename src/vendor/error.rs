@@ -119,6 +119,24 @@ pub enum VendorError {
         /// The vendor's words.
         said: String,
     },
+    /// The credentials are right, and the account has as many sessions as it may have.
+    #[error("{authority} opens no more sessions for the account ({said}): end some of them there, or give it a user of its own")]
+    TooManySessions {
+        /// Where.
+        authority: String,
+        /// The vendor's words.
+        said: String,
+    },
+    /// The credentials are right, and more than them is asked for.
+    #[error(
+        "{authority} asks for a second factor or a new password at login ({said}): nobody is there to give one; put a user without multi-factor authentication, whose password is good, into the Secret"
+    )]
+    SecondFactor {
+        /// Where.
+        authority: String,
+        /// The vendor's words.
+        said: String,
+    },
     /// The credentials could not be read at all.
     #[error("{0}")]
     Credentials(#[from] CredentialError),
@@ -145,6 +163,24 @@ pub enum VendorError {
         operation: &'static str,
         /// What came instead.
         what: String,
+    },
+    /// It is the product, and one that cannot do what is wanted of it.
+    #[error("{authority} {what}")]
+    Unsupported {
+        /// Where.
+        authority: String,
+        /// What it cannot do, as a predicate.
+        what: &'static str,
+    },
+    /// The vendor knows no such state to filter a list by.
+    #[error("{authority} knows no state {state:?} to filter by ({said})")]
+    InvalidStateFilter {
+        /// Where.
+        authority: String,
+        /// The state that was asked for.
+        state: String,
+        /// The vendor's words.
+        said: String,
     },
     /// The vendor will not do this.
     #[error("{authority} refused {operation} with {status} ({said})")]
@@ -185,10 +221,12 @@ impl VendorError {
             VendorError::Unreachable { .. }
             | VendorError::Unavailable { .. }
             | VendorError::Unreadable { .. }
+            | VendorError::TooManySessions { .. }
             | VendorError::Credentials(CredentialError::Other { .. }) => Class::Transient,
             VendorError::Throttled { after, .. } => Class::Throttled { after: *after },
             VendorError::AuthFailed { .. }
             | VendorError::PasswordExpired { .. }
+            | VendorError::SecondFactor { .. }
             | VendorError::Credentials(_)
             | VendorError::MissingPermission { .. } => Class::Auth,
             VendorError::EndpointNotAllowed(_)
@@ -196,6 +234,8 @@ impl VendorError {
             | VendorError::TlsUntrusted { .. }
             | VendorError::TlsTooOld { .. }
             | VendorError::NotThisProduct { .. }
+            | VendorError::Unsupported { .. }
+            | VendorError::InvalidStateFilter { .. }
             | VendorError::Refused { .. }
             | VendorError::NoRequest { .. } => Class::Refused,
         }
@@ -214,11 +254,15 @@ impl VendorError {
             VendorError::TlsTooOld { .. } => "TLSTooOld",
             VendorError::AuthFailed { .. } | VendorError::Credentials(CredentialError::Refused { .. }) => "AuthFailed",
             VendorError::PasswordExpired { .. } => "PasswordExpired",
+            VendorError::TooManySessions { .. } => "TooManySessions",
+            VendorError::SecondFactor { .. } => "SecondFactorRequired",
             VendorError::Credentials(CredentialError::NotFound { .. }) => "SecretNotFound",
             VendorError::Credentials(CredentialError::AccessDenied { .. }) => "SecretAccessDenied",
             VendorError::Credentials(CredentialError::Incomplete { .. }) => "SecretIncomplete",
             VendorError::MissingPermission { .. } => "MissingPermission",
             VendorError::NotThisProduct { .. } => "NotThisProduct",
+            VendorError::Unsupported { .. } => "Unsupported",
+            VendorError::InvalidStateFilter { .. } => "InvalidStateFilter",
             VendorError::Unreachable { .. }
             | VendorError::Throttled { .. }
             | VendorError::Unavailable { .. }
@@ -227,6 +271,17 @@ impl VendorError {
             | VendorError::Unreadable { .. }
             | VendorError::NoRequest { .. } => "Unreachable",
         }
+    }
+
+    /// A login that ended like this is not tried again at once: the same would come of it, or worse.
+    pub fn bars_login(&self) -> bool {
+        matches!(
+            self,
+            VendorError::AuthFailed { .. }
+                | VendorError::PasswordExpired { .. }
+                | VendorError::SecondFactor { .. }
+                | VendorError::TooManySessions { .. }
+        )
     }
 
     /// The words for people: one line, bounded, printable.

@@ -16,6 +16,7 @@
 pub mod credentials;
 mod decode;
 pub mod error;
+pub mod hmc;
 pub mod http;
 #[cfg(test)]
 pub(crate) mod mutated;
@@ -28,6 +29,7 @@ pub mod vcenter;
 pub use seam::CallObserver;
 pub use seam::ClientOptions;
 pub use seam::FoundCluster;
+pub use seam::FoundRemoteUpdate;
 pub use seam::FoundUpdate;
 pub use seam::FoundVersion;
 pub use seam::Inventory;
@@ -44,6 +46,7 @@ use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
 use error::VendorError;
+use hmc::Hmc;
 use http::Unsent;
 use recovery_appliance::RecoveryAppliance;
 use vcenter::VCenter;
@@ -51,6 +54,8 @@ use vcenter::VCenter;
 /// The client of one Connection, whatever its type.
 #[derive(Clone)]
 pub enum VendorClient {
+    /// An HMC.
+    Hmc(Hmc),
     /// A recovery appliance.
     RecoveryAppliance(RecoveryAppliance),
     /// vCenter.
@@ -62,14 +67,17 @@ pub fn describe_request(target: &TargetKey, order: &Order) -> String {
     match target.vendor {
         VendorType::RecoveryAppliance => recovery_appliance::describe_request(target, order),
         VendorType::VCenter => vcenter::describe_request(target, order),
-        // No client speaks to these yet, so nothing is ever asked of them.
-        VendorType::Hmc | VendorType::ArubaCentral => format!("{target} {}", order.version),
+        VendorType::Hmc => hmc::describe_request(target, order),
+        // No client speaks to it yet, so nothing is ever asked of it.
+        VendorType::ArubaCentral => format!("{target} {}", order.version),
     }
 }
 
 /// A start that is prepared; see [`VendorClient::prepare`].
 #[must_use = "a prepared start is started or deliberately dropped"]
 pub enum Ready {
+    /// On an HMC.
+    Hmc(hmc::Ready),
     /// On a recovery appliance.
     RecoveryAppliance(recovery_appliance::Ready),
     /// On a vCenter.
@@ -80,6 +88,7 @@ impl VendorClient {
     /// Whether the endpoint answers, is what the Connection says, and lets us in.
     pub async fn probe(&self) -> Result<Probe, VendorError> {
         match self {
+            VendorClient::Hmc(client) => client.probe().await,
             VendorClient::RecoveryAppliance(client) => client.probe().await,
             VendorClient::VCenter(client) => client.probe().await,
         }
@@ -88,6 +97,7 @@ impl VendorClient {
     /// One look at every target that the endpoint lists.
     pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
         match self {
+            VendorClient::Hmc(client) => client.list().await,
             VendorClient::RecoveryAppliance(client) => client.list().await,
             VendorClient::VCenter(client) => client.list().await,
         }
@@ -96,22 +106,25 @@ impl VendorClient {
     /// One look at one target. `job`: the vendor's job that is known to carry its run out, where it is; not every vendor has jobs.
     pub async fn observe(&self, target: &TargetKey, job: Option<&str>) -> Sight {
         match self {
+            VendorClient::Hmc(client) => client.observe(target, job).await,
             VendorClient::RecoveryAppliance(client) => client.observe(target, job).await,
             VendorClient::VCenter(client) => client.observe(target).await,
         }
     }
 
-    /// Everything slow that comes before a start.
-    pub async fn prepare(&self, target: &TargetKey) -> Result<Ready, VendorError> {
+    /// Everything slow that comes before a start of this order.
+    pub async fn prepare(&self, target: &TargetKey, order: &Order) -> Result<Ready, VendorError> {
         match self {
+            VendorClient::Hmc(client) => client.prepare(target, order).await.map(Ready::Hmc),
             VendorClient::RecoveryAppliance(client) => client.prepare(target).await.map(Ready::RecoveryAppliance),
             VendorClient::VCenter(client) => client.prepare(target).await.map(Ready::VCenter),
         }
     }
 
-    /// What the endpoint offers, for people.
-    pub async fn inventory(&self) -> Result<Inventory, VendorError> {
+    /// What the endpoint offers, for people. `state`: only what is in this state, in the vendor's word, where the vendor can filter by it (HMC).
+    pub async fn inventory(&self, state: Option<&str>) -> Result<Inventory, VendorError> {
         match self {
+            VendorClient::Hmc(client) => client.inventory(state).await,
             VendorClient::RecoveryAppliance(client) => client.inventory().await,
             VendorClient::VCenter(client) => client.inventory().await,
         }
@@ -120,6 +133,7 @@ impl VendorClient {
     /// Ends the session. Best effort.
     pub async fn logout(&self) {
         match self {
+            VendorClient::Hmc(client) => client.logout().await,
             VendorClient::RecoveryAppliance(client) => client.logout().await,
             VendorClient::VCenter(client) => client.logout().await,
         }
@@ -130,6 +144,7 @@ impl Ready {
     /// The look that preparing ended in.
     pub fn sight(&self) -> &Sight {
         match self {
+            Ready::Hmc(ready) => ready.sight(),
             Ready::RecoveryAppliance(ready) => ready.sight(),
             Ready::VCenter(ready) => ready.sight(),
         }
@@ -138,6 +153,7 @@ impl Ready {
     /// Sends the start, once. `Err`: nothing left the process.
     pub async fn start(self, permit: StartPermit) -> Result<Sent, Box<Unsent>> {
         match self {
+            Ready::Hmc(ready) => ready.start(permit).await,
             Ready::RecoveryAppliance(ready) => ready.start(permit).await,
             Ready::VCenter(ready) => ready.start(permit).await,
         }

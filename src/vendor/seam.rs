@@ -82,6 +82,15 @@ pub enum Inventory {
         /// What its repository offers.
         updates: Updates,
     },
+    /// An HMC.
+    Hmc {
+        /// Bundle that it is at.
+        bundle: String,
+        /// What IBM scheduled there.
+        updates: Vec<FoundRemoteUpdate>,
+        /// Until when each token for IBM is good, in the console's order; those whose time cannot be read are left out.
+        tokens: Vec<Timestamp>,
+    },
 }
 
 /// What a recovery appliance's repository offers.
@@ -96,6 +105,21 @@ pub enum Updates {
     },
     /// Not asked: a start may be under way there, and asking would leave a task in the list that its fate is judged by.
     NotAsked,
+}
+
+/// A remote firmware update that IBM scheduled on an HMC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundRemoteUpdate {
+    /// The console's URI of it.
+    pub element_uri: String,
+    /// When it is to begin.
+    pub scheduled: Option<Timestamp>,
+    /// Bundle that it goes to.
+    pub target_bundle: Option<String>,
+    /// Where it stands, in the console's word.
+    pub state: String,
+    /// What it waits for, in the console's words; `None` where that was not told.
+    pub pending: Option<Vec<String>>,
 }
 
 /// A version that a vCenter holds.

@@ -1,7 +1,7 @@
-//! The one session of a Connection, at the vendors that have sessions: opened with Basic, carried in a header, ended at shutdown.
+//! The one session of a Connection, at the vendors that have sessions: opened with user and password, carried in a header, ended at shutdown.
 //!
 //! Vendors keep few sessions, so there is one, it is reused, and callers at the same time share one login. What differs is a
-//! [`Door`]: where it is, how its answer is read, and for how long a session is good.
+//! [`Door`]: where it is, how one knocks, how its answer is read, and for how long a session is good.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +24,8 @@ use super::http::Verb;
 use crate::upgrade::timing::Mono;
 
 /// How long credentials that were refused are not tried again, unless they change. Directories lock an account after a handful of
-/// failures in some minutes; at one a minute a wrong password in a Secret does not lock out the people who share the account.
+/// failures in some minutes; at one a minute a wrong password in a Secret does not lock out the people who share the account. An account
+/// without a free session is asked no sooner either.
 const REFUSED_HOLD: Duration = Duration::from_mins(1);
 
 /// Longest session id that is taken for one; those of today have 32 to 48 characters.
@@ -33,21 +34,61 @@ const LONGEST_TOKEN: usize = 4096;
 /// Shutdown does not wait long for a goodbye.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a vendor's sessions are opened and ended: POST and DELETE of one path.
+/// How a vendor's sessions are opened and ended: with a POST and a DELETE.
 pub(super) struct Door {
     /// The header that carries the token.
     pub header: &'static str,
-    /// Path segments, not encoded.
+    /// Where a login is posted to. Path segments, not encoded.
     pub path: Vec<String>,
+    /// What is deleted to end the session. Path segments, not encoded.
+    pub exit: Vec<String>,
+    /// How user and password are shown.
+    pub knock: Knock,
     /// After this long a session is replaced before it is used; `None` where only the vendor's word ends one.
     pub renew_after: Option<Duration>,
-    /// Reads the answer to a login. `welcome`: the same credentials opened a session of this client before.
-    pub judge: fn(http: &Http, reply: &Reply, welcome: bool) -> Result<SecretString, VendorError>,
+    /// Reads the answer to a login.
+    pub judge: fn(http: &Http, reply: &Reply, visit: &Visit<'_>) -> Result<Opened, VendorError>,
+}
+
+/// How user and password are shown at a login.
+#[derive(Clone, Copy)]
+pub(super) enum Knock {
+    /// By Basic authentication.
+    Basic,
+    /// In a JSON document, which this writes.
+    Document(fn(&Credentials) -> SecretString),
+}
+
+/// What is known of a login besides its answer.
+pub(super) struct Visit<'a> {
+    /// The same credentials opened a session of this client before.
+    pub welcome: bool,
+    /// With what it was tried: no words of the answer that hold any of it are repeated.
+    pub credentials: &'a Credentials,
+}
+
+/// What a login brought.
+pub(super) struct Opened {
+    /// The session id.
+    pub secret: SecretString,
+    /// For how many days the password is still good, where the vendor tells.
+    pub password_days: Option<u64>,
+}
+
+impl From<SecretString> for Opened {
+    fn from(secret: SecretString) -> Opened {
+        Opened {
+            secret,
+            password_days: None,
+        }
+    }
 }
 
 /// One session's token.
 pub(super) struct Token {
-    secret: SecretString,
+    opened: Opened,
+    /// What opened it.
+    password: SecretString,
     since: Mono,
     dead: AtomicBool,
     served: AtomicBool,
@@ -56,7 +97,17 @@ pub(super) struct Token {
 impl Token {
     /// The secret, for the header.
     pub fn secret(&self) -> &SecretString {
-        &self.secret
+        &self.opened.secret
+    }
+
+    /// The password that opened it, for those who must not repeat it.
+    pub fn password(&self) -> &SecretString {
+        &self.password
+    }
+
+    /// For how many days that password was still good at the login, where the vendor tells.
+    pub fn password_days(&self) -> Option<u64> {
+        self.opened.password_days
     }
 
     /// The vendor does not know it any more: the next call logs in.
@@ -162,7 +213,7 @@ impl Session {
                     .await
                     .map(|token| (token, credentials.clone()))
                     .inspect_err(|error| {
-                        if matches!(error, VendorError::AuthFailed { .. } | VendorError::PasswordExpired { .. }) {
+                        if error.bars_login() {
                             state.refused = Some((http.clock().mono(), credentials, error.clone()));
                         }
                     }),
@@ -178,6 +229,11 @@ impl Session {
                 Ok(token)
             }
             Err(error) => {
+                if matches!(error, VendorError::TooManySessions { .. })
+                    && let Some(ours) = state.previous.take()
+                {
+                    self.end(http, &ours).await;
+                }
                 state.failed = Some((http.clock().mono(), error.clone()));
                 Err(error)
             }
@@ -222,12 +278,20 @@ impl Session {
     }
 
     async fn log_in(&self, http: &Http, credentials: &Credentials, welcome: bool) -> Result<Arc<Token>, VendorError> {
-        let proof = Proof::Basic(&credentials.username, &credentials.password);
+        let document = match self.door.knock {
+            Knock::Basic => None,
+            Knock::Document(write) => Some(write(credentials)),
+        };
+        let proof = match &document {
+            None => Proof::Basic(&credentials.username, &credentials.password),
+            Some(text) => Proof::Document(text),
+        };
         let since = http.clock().mono();
         let reply = self.call(http, "login", Verb::Post, proof, None).await?.reply;
-        let secret = (self.door.judge)(http, &reply, welcome)?;
+        let opened = (self.door.judge)(http, &reply, &Visit { welcome, credentials })?;
         Ok(Arc::new(Token {
-            secret,
+            opened,
+            password: credentials.password.clone(),
             since,
             dead: AtomicBool::new(false),
             served: AtomicBool::new(false),
@@ -251,7 +315,8 @@ impl Session {
         proof: Proof<'_>,
         timeout: Option<Duration>,
     ) -> Result<Dated, VendorError> {
-        let path: Vec<&str> = self.door.path.iter().map(String::as_str).collect();
+        let door = if verb == Verb::Delete { &self.door.exit } else { &self.door.path };
+        let path: Vec<&str> = door.iter().map(String::as_str).collect();
         let call = Call {
             operation,
             verb,

@@ -15,7 +15,7 @@ pub fn timing() -> Value {
     json!({
         "ttl": 3000, "connectTimeout": 1000, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "appliancePause": 200, "offers": 1000,
         "horizonSlack": 500, "grace": 6000,
-        "wake": 5000, "pollMoving": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
+        "wake": 5000, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
         "retryFirst": 1000, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
         "leaseDuration": 3000, "leaseRenewDeadline": 2000, "leaseRetry": 500, "clockSkew": 30_000,
     })

@@ -4,6 +4,7 @@
 mod appliance;
 mod batch;
 mod connection;
+mod firmware;
 mod inventory;
 mod receipt;
 mod schedule;
@@ -162,9 +163,16 @@ async fn people_find_the_kinds_by_their_short_names_and_categories() {
     let upgrades = kubectl(plane, &["api-resources", "--categories=upgrades", "--no-headers", "-o", "name"]).await;
     let mut upgrades: Vec<&str> = upgrades.split_whitespace().collect();
     upgrades.sort_unstable();
-    assert_eq!(upgrades, ["applianceupdates.windlass.dev", "clusterupgradebatches.windlass.dev"]);
+    assert_eq!(
+        upgrades,
+        [
+            "applianceupdates.windlass.dev",
+            "clusterupgradebatches.windlass.dev",
+            "firmwareupgrades.windlass.dev"
+        ]
+    );
     let all = kubectl(plane, &["api-resources", "--categories=windlass", "--no-headers"]).await;
-    for short in ["conn", "cub", "appup", "rcpt"] {
+    for short in ["conn", "cub", "appup", "fwup", "winv", "rcpt"] {
         assert!(
             all.lines().any(|line| line.split_whitespace().nth(1) == Some(short)),
             "{short} is missing in\n{all}"
@@ -184,13 +192,16 @@ async fn kubectl_explain_reads_like_documentation() {
         ("connection.spec.schedule.freezes", "whatever the windows say"),
         (
             "connection.spec.limits.maxConcurrentUpgrades",
-            "Default: 8 for VCenter, 1 for RecoveryAppliance.",
+            "Default: 8 for VCenter, 1 for RecoveryAppliance and HMC.",
         ),
         ("connection.spec.recoveryAppliance.basePath", "Default: /api/rest/configure/v2."),
         ("applianceupdate", "Updates a VMware recovery appliance"),
         ("applianceupdate.spec.version", "exactly as the appliance's repository lists it"),
         ("applianceupdate.spec.timeout", "Default: 3h."),
         ("applianceupdate.status.target", "by the name of its Connection"),
+        ("firmwareupgrade.spec.hmcConsole.singleStepInstall", "Single Step Install"),
+        ("firmwareupgrade.spec.timeout", "Default: 6h."),
+        ("inventory.spec.hmc.state", "InvalidStateFilter"),
         ("clusterupgradebatch.spec.strategy.maxFailures", "the first failure stops the batch"),
         ("clusterupgradebatch.status.targets", "One row per cluster."),
         ("upgradereceipt.spec.resolution.verdict", "NotStarted"),

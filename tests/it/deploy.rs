@@ -41,12 +41,13 @@ async fn samples_are_accepted() {
         ("cub", "vsphere", "vc1-1-30"),
         ("cub", "vsphere", "vc1-branches"),
         ("appup", "dr", "srm-a-9-0-2"),
+        ("fwup", "mainframe", "hmc1-h41"),
     ] {
         let seen = "jsonpath={.status.observedGeneration}";
         let seen = kubectl(plane, &["get", kind, name, "-n", namespace, "-o", seen]).await;
         assert!(!seen.is_empty(), "{name}");
     }
-    for namespace in ["vsphere", "dr"] {
+    for namespace in ["vsphere", "dr", "mainframe"] {
         assert_eq!(
             can(plane, OPERATOR, "get", "secrets", namespace).await,
             "yes",
@@ -99,14 +100,18 @@ async fn the_operator_may_do_what_it_must_and_no_more() {
         ("get list watch", "connections.windlass.dev", any, "yes"),
         ("get list watch", "clusterupgradebatches.windlass.dev", any, "yes"),
         ("get list watch", "applianceupdates.windlass.dev", any, "yes"),
+        ("get list watch", "firmwareupgrades.windlass.dev", any, "yes"),
         ("create update patch delete", "connections.windlass.dev", any, "no"),
         ("create update patch delete", "clusterupgradebatches.windlass.dev", any, "no"),
         ("create update patch delete", "applianceupdates.windlass.dev", any, "no"),
+        ("create update patch delete", "firmwareupgrades.windlass.dev", any, "no"),
         ("patch", "connections.windlass.dev=status", any, "yes"),
         ("patch", "clusterupgradebatches.windlass.dev=status", any, "yes"),
         ("update", "clusterupgradebatches.windlass.dev=status", any, "no"),
         ("patch", "applianceupdates.windlass.dev=status", any, "yes"),
+        ("patch", "firmwareupgrades.windlass.dev=status", any, "yes"),
         ("update", "applianceupdates.windlass.dev=status", any, "no"),
+        ("update", "firmwareupgrades.windlass.dev=status", any, "no"),
         ("create get list watch", "upgradereceipts.windlass.dev", "", "yes"),
         (
             "update patch delete deletecollection resolve repair",
@@ -176,6 +181,7 @@ async fn people_may_do_what_their_role_says_and_no_more() {
         ("windlass-edit", "get list create update patch delete", upgrades, "yes"),
         ("windlass-edit", "get list create update patch delete", appliances, "yes"),
         ("windlass-edit", "patch update", "applianceupdates.windlass.dev=status", "no"),
+        ("windlass-edit", "patch update", "firmwareupgrades.windlass.dev=status", "no"),
         ("windlass-edit", "get list", connections, "yes"),
         ("windlass-edit", "create update patch delete", connections, "no"),
         ("windlass-edit", "delete", receipts, "no"),

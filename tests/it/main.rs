@@ -9,8 +9,10 @@ mod plane;
 mod sim;
 
 mod conformance;
+mod console;
 mod crds;
 mod deploy;
+mod endpoint;
 mod ground;
 mod plane_stories;
 mod proof;

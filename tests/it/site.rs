@@ -9,17 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::Api;
-use kube::ResourceExt as _;
 use kube::api::DeleteParams;
-use kube::api::Patch;
-use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
 use windlass::api::ApplianceUpdate;
 use windlass::api::Connection;
 use windlass::api::Inventory;
-use windlass::api::UpgradeReceipt;
 
 use crate::ground::Ground;
 use crate::ground::NeverCame;
@@ -283,42 +278,14 @@ impl Site {
         assert!(log.duplicates().is_empty(), "{:?}", log.duplicates());
     }
 
-    /// What this appliance's receipts say, oldest first: the note or the answer's kind (or none), and the end's (or open).
-    ///
-    /// Not of a permit that ran out on a busy machine before anything was sent: it is withdrawn, and the next one follows.
+    /// What this appliance's receipts say; see [`Ground::told_by_receipts_at`].
     pub async fn told_by_receipts(&self) -> anyhow::Result<Vec<String>> {
-        let withdrawn = |r: &UpgradeReceipt| {
-            r.status
-                .as_ref()
-                .and_then(|s| s.end.as_ref())
-                .is_some_and(|e| e.kind == "Withdrawn")
-        };
-        let sent = self.own_receipts().await?.into_iter().filter(|r| !withdrawn(r));
-        let told = sent.map(|receipt| {
-            let status = receipt.status.unwrap_or_default();
-            let answer = status.answer.map(|a| a.kind);
-            let first = receipt.spec.claim.note.or(answer).unwrap_or_else(|| "none".to_owned());
-            let adopted = if status.adopted.is_some() { "+adopted" } else { "" };
-            let end = status.end.map_or_else(|| "open".to_owned(), |e| e.kind);
-            format!("{first}{adopted}/{end}")
-        });
-        Ok(told.collect())
-    }
-
-    async fn own_receipts(&self) -> anyhow::Result<Vec<UpgradeReceipt>> {
-        let address = self.appliance.address().to_string();
-        let all = self.receipts().await?;
-        Ok(all.into_iter().filter(|r| r.spec.claim.target.contains(&address)).collect())
+        self.told_by_receipts_at(self.appliance.address()).await
     }
 
     /// A person's word on the newest receipt of this appliance.
     pub async fn resolve(&self, verdict: &str) -> anyhow::Result<()> {
-        let newest = self.own_receipts().await?.pop().context("a receipt")?;
-        let api: Api<UpgradeReceipt> = Api::all(self.client.clone());
-        let word = json!({"verdict": verdict, "by": "admin", "reason": "read the appliance's own task list"});
-        let patch = Patch::Merge(json!({"spec": {"resolution": word}}));
-        api.patch(&newest.name_any(), &PatchParams::default(), &patch).await?;
-        Ok(())
+        self.resolve_at(self.appliance.address(), verdict).await
     }
 
     /// Deletes an update and waits until it is gone.

@@ -4,6 +4,7 @@
 
 mod appliance_update;
 mod cluster_upgrade_batch;
+mod firmware_upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,18 +27,20 @@ use super::wakes::Kind;
 use super::wakes::Who;
 use crate::api::ApplianceUpdate;
 use crate::api::ClusterUpgradeBatch;
+use crate::api::FirmwareUpgrade;
 use crate::upgrade::target::VendorType;
 
 /// The vendors that some kind goes to.
-pub const VENDORS: [VendorType; 2] = [VendorType::VCenter, VendorType::RecoveryAppliance];
+pub const VENDORS: [VendorType; 3] = [VendorType::VCenter, VendorType::RecoveryAppliance, VendorType::Hmc];
 
 /// How long a run on a target of this vendor may take, where no resource says.
 pub fn timeout(vendor: VendorType) -> Duration {
     match vendor {
         VendorType::VCenter => ClusterUpgradeBatch::TIMEOUT,
         VendorType::RecoveryAppliance => ApplianceUpdate::TIMEOUT,
+        VendorType::Hmc => FirmwareUpgrade::TIMEOUT,
         // No kind goes there yet; a receipt of a newer version may. Longer than any of ours: nothing is judged too early.
-        VendorType::Hmc | VendorType::ArubaCentral => Duration::from_hours(192),
+        VendorType::ArubaCentral => Duration::from_hours(192),
     }
 }
 
@@ -48,42 +51,48 @@ pub type Cache<K> = Store<DeserializeGuard<K>>;
 pub struct Caches {
     cluster_upgrade_batches: Cache<ClusterUpgradeBatch>,
     appliance_updates: Cache<ApplianceUpdate>,
+    firmware_upgrades: Cache<FirmwareUpgrade>,
 }
 
 /// What fills them.
 pub struct Writers {
     cluster_upgrade_batches: Writer<DeserializeGuard<ClusterUpgradeBatch>>,
     appliance_updates: Writer<DeserializeGuard<ApplianceUpdate>>,
+    firmware_upgrades: Writer<DeserializeGuard<FirmwareUpgrade>>,
 }
 
 /// Empty caches.
 pub fn caches() -> (Caches, Writers) {
     let (cluster_upgrade_batches, batches_to) = reflector::store();
     let (appliance_updates, appliances_to) = reflector::store();
+    let (firmware_upgrades, firmware_to) = reflector::store();
     let caches = Caches {
         cluster_upgrade_batches,
         appliance_updates,
+        firmware_upgrades,
     };
     let writers = Writers {
         cluster_upgrade_batches: batches_to,
         appliance_updates: appliances_to,
+        firmware_upgrades: firmware_to,
     };
     (caches, writers)
 }
 
 impl Caches {
     /// Each of them.
-    pub fn each(&self) -> [&dyn Cached; 2] {
-        [&self.cluster_upgrade_batches, &self.appliance_updates]
+    pub fn each(&self) -> [&dyn Cached; 3] {
+        [&self.cluster_upgrade_batches, &self.appliance_updates, &self.firmware_upgrades]
     }
 }
 
 impl Writers {
     /// The controllers of all kinds in this scope; each fills its cache, and runs until `stopping`.
-    pub fn run(self, context: &Arc<Context>, namespace: Option<&String>, stopping: &CancellationToken) -> [BoxFuture<'static, ()>; 2] {
+    pub fn run(self, context: &Arc<Context>, namespace: Option<&String>, stopping: &CancellationToken) -> [BoxFuture<'static, ()>; 3] {
         [
             controller(context, namespace, self.cluster_upgrade_batches, stopping),
             controller(context, namespace, self.appliance_updates, stopping),
+            controller(context, namespace, self.firmware_upgrades, stopping),
         ]
     }
 }
@@ -150,12 +159,19 @@ mod tests {
 
     #[test]
     fn kinds_are_called_as_their_resources_and_each_vendor_has_its_timeout() {
-        for (resource, word, vendor, default) in [kind_of::<ClusterUpgradeBatch>(), kind_of::<ApplianceUpdate>()] {
+        for (resource, word, vendor, default) in [
+            kind_of::<ClusterUpgradeBatch>(),
+            kind_of::<ApplianceUpdate>(),
+            kind_of::<FirmwareUpgrade>(),
+        ] {
             assert_eq!(resource, word);
             assert!(VENDORS.contains(&vendor), "{word}");
             assert_eq!(timeout(vendor), default, "{word}");
         }
         let (caches, _writers) = caches();
-        assert_eq!(caches.each().map(Cached::kind), [Kind::ClusterUpgradeBatch, Kind::ApplianceUpdate]);
+        assert_eq!(
+            caches.each().map(Cached::kind),
+            [Kind::ClusterUpgradeBatch, Kind::ApplianceUpdate, Kind::FirmwareUpgrade]
+        );
     }
 }

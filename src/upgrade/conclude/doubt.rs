@@ -70,7 +70,7 @@ impl Judge<'_> {
     /// No proof that our start was taken, but enough that "never taken" is not proven either: a movement that may be ours, a new
     /// failure that is nobody else's, our version as the one asked for.
     pub(super) fn hints(&self, sight: &Sight) -> bool {
-        if self.has_jobs() {
+        if self.lists_jobs() {
             return self.jobs_hint(sight);
         }
         let (version, before) = (&self.receipt.run.version, &self.receipt.before);
@@ -87,7 +87,7 @@ impl Judge<'_> {
     /// Evidence in this sight that our start was taken, and the job that it is.
     pub(super) fn taken(&self, sight: &Sight) -> Option<(String, Option<String>)> {
         let version = &self.receipt.run.version;
-        if self.has_jobs()
+        if self.lists_jobs()
             && let Some(job) = self.the_new_job(sight)
         {
             return Some((
@@ -95,6 +95,7 @@ impl Judge<'_> {
                 Some(job.id.clone()),
             ));
         }
+        // Where a start is a job, a movement to the same version may be another's.
         if !self.has_jobs() && sight.complete && sight.moving_toward(version) {
             return Some((format!("seen moving to {version} at {:.0}", sight.at), None));
         }

@@ -1,4 +1,4 @@
-//! Vendors that list their jobs: what a job's own state tells, and what is new in the list since before the start.
+//! Vendors that have jobs: what a job's own state tells, and, where they can be listed, what is new in the list since before the start.
 //!
 //! The second half of [`conclude`](super), which is its only caller but for [`job_of`]. Ids are compared, nothing else: a job's times are the
 //! vendor's clock, and its words are documented nowhere (`vendors.md` 2.2).
@@ -16,7 +16,7 @@ use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::JobsBefore;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Sight;
-use crate::upgrade::target::Disproof;
+use crate::upgrade::target::Jobs;
 
 /// The vendor's job that carries a receipt's run out, as far as the receipt tells.
 pub fn job_of(receipt: &Receipt) -> Option<&str> {
@@ -31,8 +31,21 @@ pub fn job_of(receipt: &Receipt) -> Option<&str> {
 
 impl Judge<'_> {
     /// The vendor lists its jobs, and a start is one.
+    pub(super) fn lists_jobs(&self) -> bool {
+        self.e.key.vendor.jobs() == Jobs::Listed
+    }
+
+    /// A start is a job of the vendor's, whether or not jobs can be listed.
     pub(super) fn has_jobs(&self) -> bool {
-        self.e.key.vendor.disproof() == Disproof::Witness
+        self.e.key.vendor.jobs() != Jobs::None
+    }
+
+    /// What people call a job at this vendor.
+    fn job_word(&self) -> &'static str {
+        match self.e.key.vendor.jobs() {
+            Jobs::Listed => "task",
+            Jobs::Named | Jobs::None => "job",
+        }
     }
 
     pub(super) fn job(&self) -> Option<&str> {
@@ -90,7 +103,7 @@ impl Judge<'_> {
     pub(super) fn why_not_as_before(&self, sight: &Sight) -> String {
         let (version, before) = (&self.receipt.run.version, &self.receipt.before);
         let elsewhere = sight.looks.as_ref().is_some_and(|l| l.version != before.version);
-        if !self.has_jobs() || elsewhere {
+        if !self.lists_jobs() || elsewhere {
             return format!(
                 "the target shows neither {version} nor the state before ({}): {}",
                 before.version,
@@ -127,7 +140,7 @@ impl Judge<'_> {
             None => return None,
         };
         let said = job.says.as_ref().map(|says| format!(": {says}")).unwrap_or_default();
-        let how = format!("task {} {}{said}", job.id, job.word);
+        let how = format!("{} {} {}{said}", self.job_word(), job.id, job.word);
         Some(match job.state {
             JobState::Queued if !overdue => Conclusion::Follow(Following::Queued { says: Some(how) }),
             JobState::Queued | JobState::Running => Conclusion::Follow(Following::Moving {
@@ -135,7 +148,9 @@ impl Judge<'_> {
                 says: Some(how),
                 overdue,
             }),
-            JobState::Succeeded if self.named_by_answer() => self.ended(EndKind::Succeeded, last, |_| format!("{how}; {}", told(last))),
+            JobState::Succeeded if self.lists_jobs() && self.named_by_answer() => {
+                self.ended(EndKind::Succeeded, last, |_| format!("{how}; {}", told(last)))
+            }
             JobState::Failed => self.ended(EndKind::Failed, last, |_| how),
             JobState::Cancelled => self.ended(EndKind::Cancelled, last, |_| how),
             JobState::Succeeded | JobState::Unknown => return None,
@@ -147,9 +162,11 @@ impl Judge<'_> {
     pub(super) fn gone(&self, last: &Sight) -> Option<String> {
         let id = self.job().filter(|_| self.has_jobs())?;
         let looks = last.looks.as_ref()?;
+        let word = self.job_word();
         let job = match last.job(id) {
-            Some(job) if job.state == JobState::Succeeded => format!("task {id} {}, but the target", job.word),
-            _ => format!("task {id} is no longer listed, and the target"),
+            Some(job) if job.state == JobState::Succeeded => format!("{word} {id} {}, but the target", job.word),
+            _ if self.lists_jobs() => format!("{word} {id} is no longer listed, and the target"),
+            _ => format!("{word} {id} is no longer known there, and the target"),
         };
         Some(format!("{job} {}", self.compared(looks)))
     }
@@ -204,3 +221,7 @@ fn some_of(ids: &[&str]) -> String {
 #[cfg(test)]
 #[path = "jobs_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "console_tests.rs"]
+mod console;

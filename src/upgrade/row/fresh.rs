@@ -2,9 +2,14 @@
 //!
 //! The second half of [`row`](super), which is its only caller.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
 use super::Bench;
 use super::Judged;
 use super::Place;
+use super::short;
 use crate::upgrade::decision::Effect;
 use crate::upgrade::decision::Row;
 use crate::upgrade::decision::What;
@@ -15,6 +20,9 @@ use crate::upgrade::ledger::Wanted;
 use crate::upgrade::reason::Reason;
 use crate::upgrade::reason::State;
 use crate::upgrade::receipt::Note;
+use crate::upgrade::sight::Does;
+use crate::upgrade::sight::Job;
+use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
@@ -23,6 +31,9 @@ use crate::upgrade::target::VendorType;
 use crate::upgrade::version;
 use crate::upgrade::version::Order;
 use crate::upgrade::when::When;
+
+/// Longer than any upgrade of a console takes: a service window and its repeats fit into a day.
+const LONGEST_RUN: Duration = Duration::from_hours(24);
 
 impl Bench<'_> {
     /// Nothing stands in the ledger. Too late is too late, unless what the target looks like makes another end of it.
@@ -91,9 +102,14 @@ impl Bench<'_> {
             what,
             closes: None,
         };
+        let planned = sight.jobs.iter().find(|job| self.still_planned(job));
         match &sight.motion {
             Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
+            }
+            Motion::Still if planned.is_some() => {
+                let message = planned.map(|job| self.planned_there(job)).unwrap_or_default();
+                self.blocked(Reason::TargetBusy, message, None)
             }
             Motion::Moving { toward, .. } => {
                 let message = match (toward, &sight.says) {
@@ -122,6 +138,29 @@ impl Bench<'_> {
                 .offered(sight, wish)
                 .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
         }
+    }
+
+    /// The vendor's own people put it on a schedule, and it is not over. What the vendor calls by a word that is not known counts as long as it
+    /// may still run: lists do not tell how long that is.
+    fn still_planned(&self, job: &Job) -> bool {
+        let Some(planned) = &job.planned else { return false };
+        let longest = planned.window.saturating_add(LONGEST_RUN);
+        let until = SignedDuration::try_from(longest)
+            .ok()
+            .and_then(|longest| planned.at.checked_add(longest).ok());
+        job.active() || job.state == JobState::Unknown && until.is_none_or(|until| self.facts.wall < until)
+    }
+
+    fn planned_there(&self, job: &Job) -> String {
+        let what = match &job.does {
+            Does::Installs(version) => version.as_str(),
+            Does::Untold | Does::Else => "an upgrade",
+        };
+        let when = job.planned.as_ref().map(|p| format!(" for {}", short(p.at))).unwrap_or_default();
+        format!(
+            "{what} is scheduled there{when} ({}), not by Windlass; waiting for its end",
+            job.word
+        )
     }
 
     /// Why the version cannot be had; `None` where the vendor offers it, byte for byte.
@@ -183,10 +222,11 @@ impl Bench<'_> {
         let message = match refusal {
             Some(refusal) => Some(format!("not started: {}", refusal.why)),
             None => unordered.then(|| {
-                format!(
-                    "{} and {} cannot be compared; the vendor lists it as an upgrade",
-                    wish.version, looks.version
-                )
+                let trusted = match self.sight().map(|sight| &sight.offered) {
+                    Some(Offered::Untold) => "refuses a downgrade",
+                    _ => "lists it as an upgrade",
+                };
+                format!("{} and {} cannot be compared; the vendor {trusted}", wish.version, looks.version)
             }),
         };
         Judged {
@@ -228,3 +268,7 @@ fn backwards(ledger: &Ledger, wish: &Wish, looks: &Looks) -> bool {
     version::order(&wish.version, &looks.version) == Order::Older
         || ledger.came_from().is_some_and(|from| version::is_at(&wish.version, from))
 }
+
+#[cfg(test)]
+#[path = "fresh_tests.rs"]
+mod tests;

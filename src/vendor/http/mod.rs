@@ -35,6 +35,7 @@ use backon::Retryable;
 use reqwest::Method;
 use reqwest::Url;
 use reqwest::header::CONTENT_LENGTH;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::header::HeaderValue;
 use reqwest::header::USER_AGENT;
 use secrecy::ExposeSecret;
@@ -121,8 +122,12 @@ pub enum Verb {
 /// What proves who we are.
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {
+    /// Nothing: anybody may ask.
+    Nobody,
     /// User and password.
     Basic(&'a str, &'a SecretString),
+    /// User and password within this JSON text, which is the body.
+    Document(&'a SecretString),
     /// A session id in this header.
     Session(&'static str, &'a SecretString),
 }
@@ -227,10 +232,14 @@ impl Http {
             .request(method, url)
             .header(USER_AGENT, concat!("windlass/", env!("CARGO_PKG_VERSION")));
         request = match call.proof {
+            Proof::Nobody => request,
+            Proof::Document(text) => request
+                .header(CONTENT_TYPE, "application/json")
+                .body(text.expose_secret().to_owned()),
             Proof::Basic(user, password) => request.basic_auth(user, Some(password.expose_secret())),
             Proof::Session(name, id) => request.header(name, self.sensitive(call.operation, id)?),
         };
-        if call.verb == Verb::Post {
+        if call.verb == Verb::Post && !matches!(call.proof, Proof::Document(_)) {
             request = request.header(CONTENT_LENGTH, NO_BODY);
         }
         let timeout = call.timeout.unwrap_or(READ_TIMEOUT);

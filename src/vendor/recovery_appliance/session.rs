@@ -19,6 +19,7 @@ use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
 use crate::vendor::session;
 use crate::vendor::session::Door;
+use crate::vendor::session::Knock;
 use crate::vendor::text::is_html;
 
 /// The header that carries the session id.
@@ -30,11 +31,14 @@ pub(super) const RENEW_AFTER: Duration = Duration::from_secs(240);
 
 /// How sessions are opened, under this base path.
 pub(super) fn door(base: &[String]) -> Door {
+    let path: Vec<String> = base.iter().cloned().chain(["session".to_owned()]).collect();
     Door {
         header: HEADER,
-        path: base.iter().cloned().chain(["session".to_owned()]).collect(),
+        exit: path.clone(),
+        path,
+        knock: Knock::Basic,
         renew_after: Some(RENEW_AFTER),
-        judge,
+        judge: |http, reply, visit| judge(http, reply, visit.welcome).map(Into::into),
     }
 }
 

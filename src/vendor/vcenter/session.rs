@@ -11,6 +11,7 @@ use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
 use crate::vendor::session;
 use crate::vendor::session::Door;
+use crate::vendor::session::Knock;
 use crate::vendor::text::is_html;
 
 /// The header that carries the token.
@@ -18,12 +19,15 @@ pub(super) const HEADER: &str = "vmware-api-session-id";
 
 /// How sessions are opened.
 pub(super) fn door() -> Door {
+    let path = ["api", "session"].map(str::to_owned).to_vec();
     Door {
         header: HEADER,
-        path: ["api", "session"].map(str::to_owned).to_vec(),
+        exit: path.clone(),
+        path,
+        knock: Knock::Basic,
         // No age is documented at which a session ends; a 401 tells.
         renew_after: None,
-        judge: |http, reply, _| judge(http, reply),
+        judge: |http, reply, _| judge(http, reply).map(Into::into),
     }
 }
 

@@ -30,7 +30,10 @@ async fn inventory_rules() {
         (json!({"interval": "168h1s"}), bounds),
         (json!({"interval": "7d"}), Some("should match")),
         (json!({"connectionRef": null}), Some("spec.connectionRef: Required value")),
-        (json!({"hmc": {"state": "scheduled"}}), Some(r#"unknown field "spec.hmc""#)),
+        (json!({"hmc": {"state": "scheduled-on-peer"}}), None),
+        (json!({"hmc": {"state": "Scheduled"}}), Some("should match")),
+        (json!({"hmc": {"state": "a&b"}}), Some("should match")),
+        (json!({"hmc": {"status": "scheduled"}}), Some(r#"unknown field "spec.hmc.status""#)),
     ];
     inventories.check(&spec(), &cases).await;
     inventories.create("i", &spec()).await.unwrap();

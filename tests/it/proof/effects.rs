@@ -24,6 +24,7 @@ pub fn label(method: &Method, path: &str, body: &[u8]) -> Option<String> {
         "connections" => "Connection",
         "clusterupgradebatches" => "batch",
         "applianceupdates" => "update",
+        "firmwareupgrades" => "firmware",
         _ => return None,
     };
     Some(match (method.as_str(), rest) {

@@ -7,6 +7,7 @@ mod appliance;
 mod edits;
 mod endings;
 mod happy;
+mod hmc;
 mod ledger;
 mod lost;
 mod process;
