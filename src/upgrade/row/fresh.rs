@@ -108,7 +108,7 @@ impl Bench<'_> {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
             }
             Motion::Still if planned.is_some() => {
-                let message = planned.map(|job| self.planned_there(job)).unwrap_or_default();
+                let message = planned.map(planned_there).unwrap_or_default();
                 self.blocked(Reason::TargetBusy, message, None)
             }
             Motion::Moving { toward, .. } => {
@@ -149,18 +149,6 @@ impl Bench<'_> {
             .ok()
             .and_then(|longest| planned.at.checked_add(longest).ok());
         job.active() || job.state == JobState::Unknown && until.is_none_or(|until| self.facts.wall < until)
-    }
-
-    fn planned_there(&self, job: &Job) -> String {
-        let what = match &job.does {
-            Does::Installs(version) => version.as_str(),
-            Does::Untold | Does::Else => "an upgrade",
-        };
-        let when = job.planned.as_ref().map(|p| format!(" for {}", short(p.at))).unwrap_or_default();
-        format!(
-            "{what} is scheduled there{when} ({}), not by Windlass; waiting for its end",
-            job.word
-        )
     }
 
     /// Why the version cannot be had; `None` where the vendor offers it, byte for byte.
@@ -261,6 +249,19 @@ impl Bench<'_> {
             writes: Vec::new(),
         }
     }
+}
+
+/// What stands on a console's schedule, for people.
+fn planned_there(job: &Job) -> String {
+    let what = match &job.does {
+        Does::Installs(version) => version.as_str(),
+        Does::Untold | Does::Else => "an upgrade",
+    };
+    let when = job.planned.as_ref().map(|p| format!(" for {}", short(p.at))).unwrap_or_default();
+    format!(
+        "{what} is scheduled there{when} ({}), not by Windlass; waiting for its end",
+        job.word
+    )
 }
 
 /// Asks for an older version, or for the one that the last accepted run came from.
