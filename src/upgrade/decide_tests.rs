@@ -11,6 +11,7 @@ use super::super::receipt::EndKind;
 use super::super::receipt::Note;
 use super::super::receipt::Receipt;
 use super::super::sight::Sight;
+use super::super::target::TargetKey;
 use super::super::testing::*;
 use super::super::timing::Mono;
 use super::*;
@@ -323,4 +324,15 @@ fn looks_are_asked_for_when_due_and_a_run_in_flight_with_all_its_detail() {
     assert_eq!(looks(unseen(), 149), [false; 0]);
     assert_eq!(looks(unseen(), 150), [false], "what could not be seen may be seen soon");
     assert_eq!(looks(TargetFacts::over(C8, EndKind::Failed, 50), 100_000), [false; 0], "it is over");
+}
+
+#[test]
+fn a_run_at_a_console_is_looked_at_every_half_minute_and_never_as_often_as_others() {
+    let facts = one(TargetFacts::running(C8, 90));
+    let judged = judge(&facts, &when(&facts), &facts.targets[0]);
+    let often = |target: &TargetFacts| patience(&facts, target, &judged);
+    let mut console = facts.targets[0].clone();
+    console.key = TargetKey::console(vc1());
+    assert_eq!(often(&facts.targets[0]), Some(Duration::from_secs(10)));
+    assert_eq!(often(&console), Some(Duration::from_secs(30)));
 }
