@@ -1,23 +1,21 @@
-//! One vendor client for each Connection, made anew when its spec changes, and the Secret it logs in with.
+//! One vendor client for each Connection, made anew when its spec changes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::ResourceExt;
-use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::ledgers::Ledgers;
+use super::secrets::KubeCredentials;
+use super::secrets::KubeSecrets;
+use super::secrets::KubeVault;
 use super::sights::Looks;
 use super::sights::Sights;
 use super::wakes::Wakes;
@@ -29,16 +27,12 @@ use crate::metrics::Metrics;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
-use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::vendor::CallObserver;
 use crate::vendor::ClientOptions;
 use crate::vendor::StartOpen;
 use crate::vendor::VendorClient;
-use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
-use crate::vendor::credentials::Credentials;
-use crate::vendor::credentials::SecretSource;
 use crate::vendor::error::VendorError;
 use crate::vendor::hmc::Hmc;
 use crate::vendor::http::Fence;
@@ -244,13 +238,13 @@ impl Clients {
             namespace: who.namespace.clone(),
             service_account: self.service_account.clone(),
         };
-        let credentials = Arc::new(KubeCredentials {
-            secrets: secrets.clone(),
-            secret: connection.spec.credentials_secret_ref.name.clone(),
-            clock: self.clock.clone(),
-            timing: self.timing.clone(),
-            last: Mutex::new(before.map(|b| b.last().clone()).unwrap_or_default()),
-        });
+        let credentials = Arc::new(KubeCredentials::new(
+            secrets.clone(),
+            connection.spec.credentials_secret_ref.name.clone(),
+            self.clock.clone(),
+            self.timing.clone(),
+            before,
+        ));
         let speaks = connection.spec.type_.vendor();
         let options = ClientOptions {
             authority: authority.clone(),
@@ -260,6 +254,7 @@ impl Clients {
             timing: self.timing.clone(),
             clock: self.clock.clone(),
             start_open: Some(self.start_open()),
+            vault: Some(Arc::new(KubeVault::new(secrets.clone()))),
             secrets: Some(Arc::new(secrets)),
             observer: Some(Arc::new(Calls {
                 metrics: self.metrics.clone(),
@@ -300,148 +295,5 @@ impl CallObserver for Calls {
     fn call(&self, operation: &'static str, class: &'static str, seconds: f64) {
         let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
         self.metrics.vendor_request(self.vendor, operation, class, duration);
-    }
-}
-
-/// Reads `username` and `password` from the Connection's Secret; Secrets are never listed or watched.
-struct KubeCredentials {
-    secrets: KubeSecrets,
-    secret: String,
-    clock: Clock,
-    timing: Timing,
-    last: Mutex<LastRead>,
-}
-
-#[derive(Clone, Default)]
-struct LastRead {
-    version: Option<String>,
-    /// The version that a vendor refused, and when.
-    refused: Option<(String, Mono)>,
-}
-
-impl KubeCredentials {
-    fn last(&self) -> MutexGuard<'_, LastRead> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The vendor refused what was read last. Vendors lock accounts after a few wrong passwords, so the same are not tried again
-    /// before the Secret changes or GRACE has passed.
-    fn refused(&self) {
-        let mut last = self.last();
-        let known = last.refused.as_ref().map(|(version, _)| version.clone());
-        if let Some(version) = last.version.clone().filter(|v| known.as_ref() != Some(v)) {
-            last.refused = Some((version, self.clock.mono()));
-        }
-    }
-
-    fn read(&self, secret: &Secret) -> Result<Credentials, CredentialError> {
-        let version = secret.resource_version().unwrap_or_default();
-        {
-            let mut last = self.last();
-            last.version = Some(version.clone());
-            if let Some((refused, at)) = &last.refused {
-                if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
-                    return Err(CredentialError::Refused {
-                        secret: self.secret.clone(),
-                    });
-                }
-                last.refused = None;
-            }
-        }
-        credentials_in(secret, &self.secret)
-    }
-
-    async fn fetch(&self) -> Result<Credentials, CredentialError> {
-        self.read(&self.secrets.get(&self.secret).await?)
-    }
-}
-
-/// Reads Secrets of one namespace with `get`.
-#[derive(Clone)]
-struct KubeSecrets {
-    api: Api<Secret>,
-    namespace: String,
-    service_account: String,
-}
-
-impl KubeSecrets {
-    async fn get(&self, secret: &str) -> Result<Secret, CredentialError> {
-        let name = || secret.to_owned();
-        match self.api.get(secret).await {
-            Ok(secret) => Ok(secret),
-            Err(kube::Error::Api(status)) if status.code == 404 => Err(CredentialError::NotFound { secret: name() }),
-            Err(kube::Error::Api(status)) if status.code == 403 => Err(CredentialError::AccessDenied {
-                secret: name(),
-                fix: format!(
-                    "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole=windlass-secret-access --serviceaccount={}",
-                    self.namespace, self.service_account
-                ),
-            }),
-            Err(error) => Err(CredentialError::Other {
-                secret: name(),
-                why: error.to_string(),
-            }),
-        }
-    }
-}
-
-impl SecretSource for KubeSecrets {
-    fn named<'a>(&'a self, secret: &'a str) -> BoxFuture<'a, Result<Credentials, CredentialError>> {
-        async move { credentials_in(&self.get(secret).await?, secret) }.boxed()
-    }
-}
-
-impl CredentialSource for KubeCredentials {
-    fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
-        self.fetch().boxed()
-    }
-}
-
-/// What a Secret of this name holds.
-fn credentials_in(secret: &Secret, name: &str) -> Result<Credentials, CredentialError> {
-    let text = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|d| d.get(key));
-        let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
-        text.ok_or_else(|| CredentialError::Incomplete {
-            secret: name.to_owned(),
-            key: key.to_owned(),
-        })
-    };
-    Ok(Credentials {
-        username: text("username")?,
-        password: SecretString::from(text("password")?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::ByteString;
-    use proptest::prelude::*;
-    use secrecy::ExposeSecret;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_secret_of_any_bytes_gives_its_own_text_or_names_the_key_and_never_shows_a_byte(
-            data in prop::collection::btree_map("username|password|other", prop::collection::vec(prop_oneof![any::<u8>(), 32..127_u8], 0..40), 0..3),
-        ) {
-            let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
-            let secret = Secret { data: Some(data), ..Secret::default() };
-            let data = secret.data.as_ref().unwrap();
-            let readable = |key: &str| data.get(key).is_some_and(|b| !b.0.is_empty() && std::str::from_utf8(&b.0).is_ok());
-            match credentials_in(&secret, "vc1") {
-                Ok(read) => {
-                    prop_assert_eq!(read.username.as_bytes(), &*data["username"].0);
-                    prop_assert_eq!(read.password.expose_secret().as_bytes(), &*data["password"].0);
-                    prop_assert_eq!(format!("{read:?}"), "Credentials { .. }");
-                }
-                Err(error) => {
-                    let key = if readable("username") { "password" } else { "username" };
-                    prop_assert!(!readable(key));
-                    prop_assert_eq!(error.to_string(), format!("Secret vc1 has no usable key {key}"));
-                }
-            }
-        }
     }
 }

@@ -23,6 +23,7 @@ mod receipts_fuzz;
 pub mod report;
 pub mod rounds;
 pub mod run;
+pub mod secrets;
 pub mod sights;
 pub mod streams;
 pub mod sweep;

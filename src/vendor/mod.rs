@@ -24,6 +24,7 @@ pub mod recovery_appliance;
 mod seam;
 mod session;
 pub mod text;
+pub mod vault;
 pub mod vcenter;
 
 pub use seam::CallObserver;

@@ -12,6 +12,7 @@ use super::http::Dated;
 use super::http::Fence;
 use super::http::Http;
 use super::text::sanitize;
+use super::vault::TokenVault;
 use crate::clock::Clock;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
@@ -50,6 +51,8 @@ pub struct ClientOptions {
     pub start_open: Option<Arc<StartOpen>>,
     /// Other Secrets of the Connection's namespace, which an upgrade names for a server of its own.
     pub secrets: Option<Arc<dyn SecretSource>>,
+    /// Where tokens are kept that the vendor hands out.
+    pub vault: Option<Arc<dyn TokenVault>>,
 }
 
 /// What a probe found.

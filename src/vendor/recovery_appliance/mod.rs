@@ -98,6 +98,7 @@ impl RecoveryAppliance {
             observer,
             start_open,
             secrets: _,
+            vault: _,
         } = options;
         let http = Http::new(HttpOptions {
             vendor: VendorType::RecoveryAppliance.slug(),

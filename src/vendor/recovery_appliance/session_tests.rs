@@ -40,6 +40,7 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         observer: None,
         start_open: None,
         secrets: None,
+        vault: None,
     };
     RecoveryAppliance::new(options, BASE_PATH, Arc::default()).unwrap()
 }

@@ -97,6 +97,7 @@ impl VCenter {
             // Nothing that a vCenter is asked leaves a trace there.
             start_open: _,
             secrets: _,
+            vault: _,
         } = options;
         let per_second = NonZeroU32::new(CALLS_PER_SECOND).unwrap_or(NonZeroU32::MIN);
         let vendor = VendorType::VCenter.slug();

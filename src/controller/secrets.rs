@@ -1,0 +1,273 @@
+//! The Secrets of one namespace as Windlass uses them: what a Connection logs in with, what an upgrade lends, and the one that it owns.
+//!
+//! Made by [`clients`](super::clients), asked by the vendors' clients. Secrets are read with `get`, one by one; they are never listed or watched.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::ResourceExt;
+use kube::api::PostParams;
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+
+use super::permit::said;
+use crate::clock::Clock;
+use crate::upgrade::timing::Mono;
+use crate::upgrade::timing::Timing;
+use crate::vendor::credentials::CredentialError;
+use crate::vendor::credentials::CredentialSource;
+use crate::vendor::credentials::Credentials;
+use crate::vendor::credentials::SecretSource;
+use crate::vendor::vault::Kept;
+use crate::vendor::vault::TOKENS_SECRET;
+use crate::vendor::vault::TokenVault;
+use crate::vendor::vault::VaultError;
+
+/// Reads `username` and `password` from the Connection's Secret; Secrets are never listed or watched.
+pub struct KubeCredentials {
+    secrets: KubeSecrets,
+    secret: String,
+    clock: Clock,
+    timing: Timing,
+    last: Mutex<LastRead>,
+}
+
+#[derive(Clone, Default)]
+struct LastRead {
+    version: Option<String>,
+    /// The version that a vendor refused, and when.
+    refused: Option<(String, Mono)>,
+}
+
+impl KubeCredentials {
+    /// Of the Secret of this name. What was refused before an edit of the Connection is not worth another try.
+    pub fn new(secrets: KubeSecrets, secret: String, clock: Clock, timing: Timing, before: Option<&KubeCredentials>) -> KubeCredentials {
+        KubeCredentials {
+            secrets,
+            secret,
+            clock,
+            timing,
+            last: Mutex::new(before.map(|b| b.last().clone()).unwrap_or_default()),
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, LastRead> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The vendor refused what was read last. Vendors lock accounts after a few wrong passwords, so the same are not tried again
+    /// before the Secret changes or GRACE has passed.
+    pub fn refused(&self) {
+        let mut last = self.last();
+        let known = last.refused.as_ref().map(|(version, _)| version.clone());
+        if let Some(version) = last.version.clone().filter(|v| known.as_ref() != Some(v)) {
+            last.refused = Some((version, self.clock.mono()));
+        }
+    }
+
+    fn read(&self, secret: &Secret) -> Result<Credentials, CredentialError> {
+        let version = secret.resource_version().unwrap_or_default();
+        {
+            let mut last = self.last();
+            last.version = Some(version.clone());
+            if let Some((refused, at)) = &last.refused {
+                if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
+                    return Err(CredentialError::Refused {
+                        secret: self.secret.clone(),
+                    });
+                }
+                last.refused = None;
+            }
+        }
+        credentials_in(secret, &self.secret)
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialError> {
+        self.read(&self.secrets.get(&self.secret).await?)
+    }
+}
+
+/// Reads Secrets of one namespace with `get`.
+#[derive(Clone)]
+pub struct KubeSecrets {
+    /// Secrets of the namespace.
+    pub api: Api<Secret>,
+    /// The namespace.
+    pub namespace: String,
+    /// `namespace:name` of our service account, for the command that grants the right.
+    pub service_account: String,
+}
+
+impl KubeSecrets {
+    /// The command that lets us read Secrets here, and keep our own.
+    fn fix(&self) -> String {
+        format!(
+            "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole=windlass-secret-access --serviceaccount={}",
+            self.namespace, self.service_account
+        )
+    }
+
+    async fn get(&self, secret: &str) -> Result<Secret, CredentialError> {
+        let name = || secret.to_owned();
+        match self.api.get(secret).await {
+            Ok(secret) => Ok(secret),
+            Err(kube::Error::Api(status)) if status.code == 404 => Err(CredentialError::NotFound { secret: name() }),
+            Err(kube::Error::Api(status)) if status.code == 403 => Err(CredentialError::AccessDenied {
+                secret: name(),
+                fix: self.fix(),
+            }),
+            Err(error) => Err(CredentialError::Other {
+                secret: name(),
+                why: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl SecretSource for KubeSecrets {
+    fn named<'a>(&'a self, secret: &'a str) -> BoxFuture<'a, Result<Credentials, CredentialError>> {
+        async move { credentials_in(&self.get(secret).await?, secret) }.boxed()
+    }
+}
+
+impl CredentialSource for KubeCredentials {
+    fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
+        self.fetch().boxed()
+    }
+}
+
+/// The Secret that Windlass owns in one namespace.
+pub struct KubeVault {
+    secrets: KubeSecrets,
+}
+
+impl KubeVault {
+    /// Of the namespace of these Secrets.
+    pub fn new(secrets: KubeSecrets) -> KubeVault {
+        KubeVault { secrets }
+    }
+
+    fn failed(&self, error: &kube::Error, verb: &'static str, tried: &'static str) -> VaultError {
+        match error {
+            kube::Error::Api(status) if status.code == 409 => VaultError::Moved,
+            kube::Error::Api(status) if status.code == 403 => VaultError::AccessDenied {
+                verb,
+                fix: self.secrets.fix(),
+            },
+            error => VaultError::Other {
+                verb: tried,
+                why: said(error),
+            },
+        }
+    }
+
+    async fn find(&self) -> Result<Option<Secret>, VaultError> {
+        let found = self.secrets.api.get_opt(TOKENS_SECRET).await;
+        found.map_err(|error| self.failed(&error, "get", "read"))
+    }
+
+    async fn write(&self, key: &str, value: &SecretString, read: &Kept) -> Result<Kept, VaultError> {
+        let entry = (key.to_owned(), ByteString(value.expose_secret().as_bytes().to_vec()));
+        let api = &self.secrets.api;
+        let params = PostParams::default();
+        let stored = match self.find().await? {
+            Some(secret) if secret.resource_version() != read.version => return Err(VaultError::Moved),
+            None if read.version.is_some() => return Err(VaultError::Moved),
+            Some(mut secret) => {
+                secret.data.get_or_insert_default().extend([entry]);
+                let replaced = api.replace(TOKENS_SECRET, &params, &secret).await;
+                replaced.map_err(|error| self.failed(&error, "update", "updated"))?
+            }
+            None => {
+                let secret = Secret {
+                    metadata: ObjectMeta {
+                        name: Some(TOKENS_SECRET.to_owned()),
+                        labels: Some(BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "windlass".to_owned())])),
+                        ..ObjectMeta::default()
+                    },
+                    data: Some(BTreeMap::from([entry])),
+                    type_: Some("Opaque".to_owned()),
+                    ..Secret::default()
+                };
+                let created = api.create(&params, &secret).await;
+                created.map_err(|error| self.failed(&error, "create", "created"))?
+            }
+        };
+        Ok(kept(Some(&stored), key))
+    }
+}
+
+impl TokenVault for KubeVault {
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Kept, VaultError>> {
+        async move { Ok(kept(self.find().await?.as_ref(), key)) }.boxed()
+    }
+
+    fn store<'a>(&'a self, key: &'a str, value: &'a SecretString, read: &'a Kept) -> BoxFuture<'a, Result<Kept, VaultError>> {
+        self.write(key, value, read).boxed()
+    }
+}
+
+/// What a Secret holds under a key. A value that is no text is none of ours.
+fn kept(secret: Option<&Secret>, key: &str) -> Kept {
+    let bytes = secret.and_then(|s| s.data.as_ref()).and_then(|data| data.get(key));
+    let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|text| !text.is_empty());
+    Kept {
+        value: text.map(SecretString::from),
+        version: secret.and_then(ResourceExt::resource_version),
+    }
+}
+
+/// What a Secret of this name holds.
+fn credentials_in(secret: &Secret, name: &str) -> Result<Credentials, CredentialError> {
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref().and_then(|d| d.get(key));
+        let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
+        text.ok_or_else(|| CredentialError::Incomplete {
+            secret: name.to_owned(),
+            key: key.to_owned(),
+        })
+    };
+    Ok(Credentials {
+        username: text("username")?,
+        password: SecretString::from(text("password")?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_secret_of_any_bytes_gives_its_own_text_or_names_the_key_and_never_shows_a_byte(
+            data in prop::collection::btree_map("username|password|other", prop::collection::vec(prop_oneof![any::<u8>(), 32..127_u8], 0..40), 0..3),
+        ) {
+            let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
+            let secret = Secret { data: Some(data), ..Secret::default() };
+            let data = secret.data.as_ref().unwrap();
+            let readable = |key: &str| data.get(key).is_some_and(|b| !b.0.is_empty() && std::str::from_utf8(&b.0).is_ok());
+            match credentials_in(&secret, "vc1") {
+                Ok(read) => {
+                    prop_assert_eq!(read.username.as_bytes(), &*data["username"].0);
+                    prop_assert_eq!(read.password.expose_secret().as_bytes(), &*data["password"].0);
+                    prop_assert_eq!(format!("{read:?}"), "Credentials { .. }");
+                }
+                Err(error) => {
+                    let key = if readable("username") { "password" } else { "username" };
+                    prop_assert!(!readable(key));
+                    prop_assert_eq!(error.to_string(), format!("Secret vc1 has no usable key {key}"));
+                }
+            }
+        }
+    }
+}
