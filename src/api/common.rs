@@ -176,6 +176,9 @@ pub struct TargetStatus {
     /// The vendor's own word for where that job stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_state: Option<String>,
+    /// When the vendor's people are to carry it out, where it is theirs to choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
     /// The target is no longer in the spec, but its run is: it is followed to its end, then this row goes.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub removed: bool,

@@ -66,7 +66,11 @@ pub struct FirmwareUpgradeSpec {
     #[x_kube(validation = ("self == oldSelf", "a different target is a different upgrade: create a new object"))]
     pub connection_ref: ConnectionRef,
 
-    /// The console of the Connection itself is upgraded; not a machine that it manages.
+    /// The console of the Connection itself is upgraded; not a machine that it manages. How cannot be changed.
+    #[x_kube(validation = (
+        "has(self.singleStepInstall) == has(oldSelf.singleStepInstall)",
+        "how a console is upgraded cannot be changed: create a new object"
+    ))]
     pub hmc_console: HmcConsole,
 
     /// The version, as the vendor writes it: for an HMC the bundle level, such as H41. A new version is a new run: what is at it already is
@@ -85,8 +89,8 @@ pub struct FirmwareUpgradeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 
-    /// How long the upgrade may take from its accepted start, restarts included, as in 6h or 90m; between 1m and 720h. Default: 6h. For this
-    /// long a console that cannot be seen is taken to restart; after that a person must look. Nothing is ever cancelled.
+    /// How long the upgrade may take from its accepted start, restarts included, as in 6h or 90m; between 1m and 720h. Default: 6h, and 192h
+    /// for remoteSchedule. For this long a console that cannot be seen is taken to restart; after that a person must look. Nothing is ever cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = (
         "duration(self) >= duration('1m') && duration(self) <= duration('720h')",
@@ -102,11 +106,40 @@ pub struct FirmwareUpgradeSpec {
 }
 
 /// How a console is upgraded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = (
+    "has(self.singleStepInstall) != has(self.remoteSchedule)",
+    "exactly one of singleStepInstall and remoteSchedule says how"
+))]
 #[serde(rename_all = "camelCase")]
 pub struct HmcConsole {
-    /// The console gets the bundle itself, backs itself up, installs it and restarts: IBM's Console Single Step Install.
-    pub single_step_install: SingleStepInstall,
+    /// The console gets the bundle itself, backs itself up, installs it and restarts: IBM's Console Single Step Install. Windlass starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_step_install: Option<SingleStepInstall>,
+
+    /// IBM schedules the upgrade and carries it out: a Remote Firmware Update. Windlass asks the console for the token that IBM needs, keeps it in
+    /// the Secret windlass-tokens for you to hand on, and follows what IBM schedules. The schedule here says when a token may be asked for; when
+    /// the upgrade runs is IBM's choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_schedule: Option<RemoteSchedule>,
+}
+
+/// What a remote firmware update needs besides the bundle level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteSchedule {
+    /// Whether the console is asked for a token: IfNeeded asks where no token is good, and nothing is scheduled to the version yet. Never only
+    /// follows what IBM schedules.
+    pub authorize: Authorize,
+}
+
+/// Whether a console is asked for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Authorize {
+    /// Where none is good any more.
+    IfNeeded,
+    /// Not at all.
+    Never,
 }
 
 /// What a single step install needs besides the bundle level.

@@ -190,12 +190,13 @@ pub enum Verdict {
     Failed,
 }
 
-/// What became known of the start. Written by Windlass only; answer, adopted, hint and end are written once.
+/// What became known of the start. Written by Windlass only; answer, adopted, hint, scheduled and end are written once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = ("!has(oldSelf.answer) || has(self.answer)", "an answer cannot be removed"),
     validation = ("!has(oldSelf.adopted) || has(self.adopted)", "adopted cannot be removed"),
     validation = ("!has(oldSelf.hint) || has(self.hint)", "a hint cannot be removed"),
+    validation = ("!has(oldSelf.scheduled) || has(self.scheduled)", "scheduled cannot be removed"),
     validation = ("!has(oldSelf.end) || has(self.end)", "an end cannot be removed")
 )]
 #[serde(rename_all = "camelCase")]
@@ -215,6 +216,11 @@ pub struct UpgradeReceiptStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("self == oldSelf", "a hint cannot be changed"))]
     pub hint: Option<ReceiptHint>,
+
+    /// Set when the vendor's people put the run on their schedule, where it is theirs to choose when it runs (HMC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("self == oldSelf", "scheduled cannot be changed"))]
+    pub scheduled: Option<ReceiptScheduled>,
 
     /// What was seen while the start was in doubt, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -298,6 +304,24 @@ pub struct ReceiptHint {
     #[serde(default)]
     #[schemars(length(max = 1024))]
     pub how: String,
+}
+
+/// What stands on the schedule of the vendor's people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptScheduled {
+    /// When it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+
+    /// The vendor's id of what will carry the run out.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub job: String,
+
+    /// When it was to begin, as first seen. The vendor's people may choose another time later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Timestamp>,
 }
 
 /// What a start came to.

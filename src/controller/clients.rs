@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -24,6 +25,7 @@ use crate::api::Connection;
 use crate::api::connection::ConnectionType;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::upgrade::facts::HandedOver;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
@@ -62,6 +64,8 @@ pub struct Client {
     pub starting: tokio::sync::Mutex<()>,
     credentials: Arc<KubeCredentials>,
     doubted: AtomicBool,
+    handing: AtomicBool,
+    handed_over: Mutex<Option<HandedOver>>,
     uses: TaskTracker,
 }
 
@@ -94,6 +98,11 @@ impl Client {
     pub fn doubt(&self) {
         self.doubted.store(true, Ordering::Release);
         self.wakes.wake(&self.who);
+    }
+
+    /// What was made of the vendor's token; see [`hand_over`].
+    fn handed(&self) -> MutexGuard<'_, Option<HandedOver>> {
+        self.handed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a probe was asked for; asking takes the wish back.
@@ -189,6 +198,13 @@ impl Clients {
         (connection.spec.type_ == type_).then(|| self.of(connection).ok())?
     }
 
+    /// What was made of the token of the vendor that this Connection leads to.
+    pub fn handed_over(&self, connection: &Who) -> Option<HandedOver> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = made.get(connection)?.client.as_ref().ok()?;
+        client.handed().clone()
+    }
+
     /// The Connection is gone.
     pub fn forget(&self, who: &Who) {
         let old = self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
@@ -281,9 +297,28 @@ impl Clients {
             starting: tokio::sync::Mutex::default(),
             credentials,
             doubted: AtomicBool::new(false),
+            handing: AtomicBool::new(false),
+            handed_over: Mutex::default(),
             uses: TaskTracker::new(),
         })
     }
+}
+
+/// Puts the vendor's token where people find it. Returns at once; `who` is woken when that changed anything.
+pub fn hand_over(client: &Arc<Client>, who: &Who) {
+    if client.handing.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let (own, who, using) = (Arc::clone(client), who.clone(), client.using());
+    client.tasks.spawn(async move {
+        let _using = using;
+        let now = own.vendor.hand_over(&own.who.name).await;
+        let before = std::mem::replace(&mut *own.handed(), now.clone());
+        own.handing.store(false, Ordering::Release);
+        if before != now {
+            own.wakes.wake(&who);
+        }
+    });
 }
 
 struct Calls {

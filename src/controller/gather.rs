@@ -75,7 +75,7 @@ pub fn gather<K: Upgrade>(
         suspend: object.suspend(),
         hold: object.annotations().get(HOLD_ANNOTATION).cloned(),
         strategy: object.strategy()?,
-        timeout: span("timeout", object.timeout(), K::TIMEOUT)?,
+        timeout: span("timeout", object.timeout(), object.default_timeout())?,
         schedule: schedule(object.schedule()),
         connection: connection_facts(context, object, connection),
         targets: Vec::new(),
@@ -125,6 +125,7 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
             limit: 0,
             open: BTreeSet::new(),
             ahead: BTreeSet::new(),
+            handed_over: None,
         };
     };
     let namespace = object.namespace().unwrap_or_default();
@@ -166,6 +167,7 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
         limit: connection.spec.max_concurrent_upgrades(),
         open: context.ledgers.open_through(&namespace, name),
         ahead: context.line.ahead(&who, &through, created(object), context.clock.wall()),
+        handed_over: context.clients.handed_over(&through),
     }
 }
 
@@ -252,6 +254,7 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
         jobs: Vec::new(),
         identity: None,
         says: None,
+        permitted: None,
         detailed: false,
     }
 }

@@ -26,6 +26,7 @@ use crate::upgrade::receipt::Receipt;
 use crate::upgrade::receipt::RequestedBy;
 use crate::upgrade::receipt::Resolution;
 use crate::upgrade::receipt::Run;
+use crate::upgrade::receipt::Scheduled;
 use crate::upgrade::receipt::Verdict;
 
 /// Reads a receipt. Whatever word this version does not know makes the receipt [unreadable](Receipt::unknown_word), never wrong.
@@ -82,6 +83,12 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         hint: status.hint.as_ref().map(|h| Hint {
             at: h.at.unwrap_or(Timestamp::UNIX_EPOCH),
             how: h.how.clone(),
+        }),
+        scheduled: status.scheduled.as_ref().map(|s| Scheduled {
+            at: s.at.unwrap_or(Timestamp::UNIX_EPOCH),
+            job: s.job.clone(),
+            // One without a time says nothing of when: as if its time had come, it is not taken for withdrawn.
+            begins: s.begins.unwrap_or(Timestamp::UNIX_EPOCH),
         }),
         end,
         unknown_word: (!unknown.is_empty()).then(|| bounded(&unknown.join(", "))),
@@ -160,6 +167,10 @@ pub fn fact_json(fact: &Fact, at: Timestamp) -> Value {
             json!({"adopted": adopted, "evidence": [line(how)]})
         }
         Fact::Hint { how } => json!({"hint": {"at": at, "how": bounded(how)}, "evidence": [line(how)]}),
+        Fact::Scheduled { job, begins, how } => json!({
+            "scheduled": {"at": at, "job": bounded(job), "begins": begins},
+            "evidence": [line(how)],
+        }),
         Fact::End { kind, how } => json!({
             "evidence": [line(how)],
             "end": {"kind": kind.word(), "at": at, "how": bounded(how)},

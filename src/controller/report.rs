@@ -50,7 +50,8 @@ pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decisi
     api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
     context.metrics.status_written(K::KIND.word());
     let reference = object.object_ref(&());
-    for event in events(K::told(&old), K::told(&new)) {
+    let outside = outside_schedule(decision, K::told(&old).targets);
+    for event in events(K::told(&old), K::told(&new)).into_iter().chain(outside) {
         tracing::info!(
             kind = K::KIND.word(),
             namespace,
@@ -135,6 +136,7 @@ fn target(name: String, row: &Row, old: &[TargetStatus]) -> TargetStatus {
         receipt: row.receipt.clone(),
         job: row.job.clone(),
         vendor_state: row.vendor_state.clone(),
+        scheduled_at: row.scheduled_at,
         removed: row.removed,
         name,
     }
@@ -213,6 +215,18 @@ fn events(old: Told<'_>, new: Told<'_>) -> Vec<Event> {
         out.push(event(reason, state, message, state != "SUCCESS"));
     }
     out
+}
+
+/// The vendor's people chose a time that the schedules here would not allow: told once for each time that they choose.
+fn outside_schedule(decision: &Decision, old: &[TargetStatus]) -> Vec<Event> {
+    let rows = decision.rows.iter().filter(|row| row.outside_schedule);
+    let told = |row: &&Row| old.iter().any(|t| t.receipt == row.receipt && t.scheduled_at == row.scheduled_at);
+    rows.filter(|row| !told(row))
+        .map(|row| {
+            let note = format!("{}: {}", row.name, row.message.as_deref().unwrap_or_default());
+            event("ScheduledOutsideWindow", &row.name, &note, true)
+        })
+        .collect()
 }
 
 /// A person's stop is lifted. Another stop may be in force still: it has an Event of its own.

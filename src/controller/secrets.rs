@@ -218,7 +218,9 @@ impl TokenVault for KubeVault {
 /// What a Secret holds under a key. A value that is no text is none of ours.
 fn kept(secret: Option<&Secret>, key: &str) -> Kept {
     let bytes = secret.and_then(|s| s.data.as_ref()).and_then(|data| data.get(key));
-    let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|text| !text.is_empty());
+    let text = bytes
+        .and_then(|b| String::from_utf8(b.0.clone()).ok())
+        .filter(|text| !text.is_empty());
     Kept {
         value: text.map(SecretString::from),
         version: secret.and_then(ResourceExt::resource_version),

@@ -252,6 +252,7 @@ fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
         jobs: Vec::new(),
         identity: None,
         says: None,
+        permitted: None,
         detailed: false,
     }
 }

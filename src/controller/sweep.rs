@@ -125,7 +125,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         sights: &held.sights,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
         abandoned_by_us: context.abandoned(receipt),
-        timeout: kinds::timeout(key.vendor),
+        timeout: kinds::timeout(key.vendor, receipt.left_to_vendor()),
         wall: context.clock.wall(),
         mono: context.clock.mono(),
         timing: &context.timing,
@@ -133,6 +133,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     let fact = match conclude(receipt, &evidence) {
         Conclusion::Adopt { how, job } => Fact::Adopted { how, job },
         Conclusion::Hint { how } => Fact::Hint { how },
+        Conclusion::Scheduled { job, begins, how } => Fact::Scheduled { job, begins, how },
         Conclusion::End { kind, how } => Fact::End { kind, how },
         _ => return,
     };

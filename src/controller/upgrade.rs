@@ -49,6 +49,11 @@ pub trait Upgrade:
     /// How long a run may take when the spec does not say.
     const TIMEOUT: Duration;
 
+    /// The same for this one: some of a kind take longer than others.
+    fn default_timeout(&self) -> Duration {
+        Self::TIMEOUT
+    }
+
     /// Name of its Connection, in the same namespace.
     fn connection(&self) -> &str;
 

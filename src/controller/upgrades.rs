@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
 use super::act;
+use super::clients;
 use super::clients::Client;
 use super::connection::wake_first;
 use super::context::Context;
@@ -97,6 +98,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     begin(context, who, object, &decision, client.as_ref());
     if let Some(client) = &client {
         look(client, who, &decision);
+        if decision.hand_over {
+            clients::hand_over(client, who);
+        }
     }
     // report (client)
     report::report(context, object, &decision).await.map_err(Error::Status)?;

@@ -5,6 +5,7 @@
 
 mod doubt;
 mod jobs;
+mod planned;
 
 pub use jobs::job_of;
 
@@ -76,6 +77,15 @@ pub enum Conclusion {
         /// What was seen.
         how: String,
     },
+    /// Write `scheduled`: the vendor's people chose when to carry it out.
+    Scheduled {
+        /// The vendor's id of what will carry it out.
+        job: String,
+        /// When it is to begin.
+        begins: Timestamp,
+        /// What was seen.
+        how: String,
+    },
     /// Write `end`.
     End {
         /// What it came to.
@@ -96,6 +106,22 @@ pub enum Following {
     Queued {
         /// The vendor's words.
         says: Option<String>,
+    },
+    /// The vendor's people may put it on their schedule, and have not yet.
+    Unscheduled {
+        /// Until when they may, where the vendor tells.
+        until: Option<Timestamp>,
+        /// Longer than `timeout`.
+        overdue: bool,
+    },
+    /// The vendor's people put it on their schedule.
+    Scheduled {
+        /// When it is to begin.
+        begins: Option<Timestamp>,
+        /// What stands there.
+        says: String,
+        /// Longer than `timeout`.
+        overdue: bool,
     },
     /// Seen moving.
     Moving {
@@ -266,6 +292,9 @@ impl Judge<'_> {
                 job: self.the_new_job(sight).map(|job| job.id.clone()),
             };
         }
+        if let Some((how, _)) = self.permitted_anew(later()) {
+            return Conclusion::Adopt { how, job: None };
+        }
         if let Some(other) = self.refused_and_new(kind, how, later()) {
             return other;
         }
@@ -288,6 +317,7 @@ impl Judge<'_> {
         let looks = match (&last.motion, &last.looks) {
             (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
             (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
+            _ if self.receipt.left_to_vendor() => return self.follow_planned(last, overdue),
             _ if let Some(told) = self.told_by_job(last, overdue) => return told,
             (Motion::Moving { progress, .. }, _) if !self.lists_jobs() || self.job().is_none() => {
                 return Conclusion::Follow(Following::Moving {

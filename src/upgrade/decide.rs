@@ -46,8 +46,11 @@ pub fn decide(facts: &Facts) -> Decision {
     let effect = effect(facts, &judged, &rollout);
     let blockers = blockers(&judged, &rollout);
     let next = next_action(facts, &when, &rollout, &blockers);
+    let scheduled = judged.iter().filter_map(|j| j.row.scheduled_at).filter(|at| *at > facts.wall).min();
+    let next = next.into_iter().chain(scheduled).min();
     let summary = summarise(facts.subject.generation, &judged, &rollout, &blockers, next);
     let wake = wake(facts, &judged, &blockers, next);
+    let hand_over = judged.iter().any(waits_for_token);
     Decision {
         summary,
         blockers,
@@ -56,9 +59,16 @@ pub fn decide(facts: &Facts) -> Decision {
         writes: judged.iter().flat_map(|j| j.writes.clone()).collect(),
         effect,
         looks,
+        hand_over,
         wake,
         rows: judged.into_iter().map(|j| j.row).collect(),
     }
+}
+
+/// The vendor's people can go on only with a token that somebody hands them.
+fn waits_for_token(judged: &Judged) -> bool {
+    let open = matches!(judged.place, Place::InFlight { .. });
+    open && judged.row.reason == Reason::WaitingForVendor && judged.row.scheduled_at.is_none()
 }
 
 /// A target that left the spec stays until our run on it has ended, and not a moment longer: its line would be counted.
@@ -118,6 +128,13 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
         // No receipt says so, only the vendor's name of it, which may be mended there as well as in the spec.
         Place::Over if judged.row.reason == Reason::IdentityMismatch => Some(facts.timing.poll_waiting),
         Place::Over => None,
+        // For days nothing is to be seen; what can be taken back until its time, and begins at it, is looked at more closely then.
+        Place::InFlight { .. } if judged.row.reason == Reason::WaitingForVendor => {
+            let soon =
+                |at: Timestamp| Duration::try_from(at.duration_since(facts.wall)).unwrap_or_default() < facts.timing.poll_waiting * 2;
+            let close = judged.row.scheduled_at.is_some_and(soon);
+            Some(if close { facts.timing.poll_hmc } else { facts.timing.poll_waiting })
+        }
         Place::InFlight { .. } => {
             let calm = target
                 .unchanged_since

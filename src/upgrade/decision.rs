@@ -33,6 +33,8 @@ pub struct Decision {
     pub effect: Option<Effect>,
     /// Targets to look at now.
     pub looks: Vec<Look>,
+    /// The vendor's people wait for a token that people have to hand them: it is to be where people find it.
+    pub hand_over: bool,
     /// When to decide again at the latest; `None` only where every target has come to its end.
     pub wake: Option<Duration>,
 }
@@ -108,6 +110,10 @@ pub struct Row {
     pub job: Option<String>,
     /// The vendor's own word for where the job stands.
     pub vendor_state: Option<String>,
+    /// When the vendor's people are to carry it out.
+    pub scheduled_at: Option<Timestamp>,
+    /// That time lies outside of the schedules here, which do not bind the vendor's people.
+    pub outside_schedule: bool,
     /// No longer in the spec; followed to its end.
     pub removed: bool,
 }
@@ -144,6 +150,15 @@ pub enum Fact {
     },
     /// Something was seen that may have been it. Written down, or the death of the one process that saw it would take it along.
     Hint {
+        /// What was seen.
+        how: String,
+    },
+    /// The vendor's people put it on their schedule.
+    Scheduled {
+        /// The vendor's id of what will carry it out.
+        job: String,
+        /// When it is to begin.
+        begins: Timestamp,
         /// What was seen.
         how: String,
     },

@@ -124,6 +124,8 @@ pub struct ConnectionFacts {
     pub open: BTreeSet<String>,
     /// Objects of the targets that resources older than this one would start through it if there is a slot.
     pub ahead: BTreeSet<String>,
+    /// What this process has made of the token with which the vendor's people may schedule an upgrade.
+    pub handed_over: Option<HandedOver>,
 }
 
 /// Whether a Connection can be used.
@@ -217,6 +219,28 @@ pub enum Options {
         /// From where.
         source: InstallSource,
     },
+    /// An HMC whose upgrade IBM schedules, with a token that the console issues.
+    ConsoleSchedule {
+        /// Whether a token is asked for where none is good any more. Without, only what IBM schedules is followed.
+        authorize: bool,
+    },
+}
+
+/// What became of the token with which the vendor's people may schedule an upgrade (HMC), and which is handed to people in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandedOver {
+    /// It is there.
+    Stored {
+        /// Name of the Secret.
+        secret: &'static str,
+        /// Key in it.
+        key: String,
+    },
+    /// It could not be put there.
+    Failed {
+        /// Why, and what to do.
+        why: String,
+    },
 }
 
 /// From where a console gets its firmware.
@@ -244,9 +268,20 @@ impl Options {
             Options::Cluster { ignore_precheck_warnings } => format!(r#"{{"ignorePrecheckWarnings":{ignore_precheck_warnings}}}"#),
             Options::Appliance => "{}".to_owned(),
             Options::ConsoleInstall { accept_firmware, source } => source.canonical(*accept_firmware),
+            Options::ConsoleSchedule { authorize: true } => ASKS_PERMISSION.to_owned(),
+            Options::ConsoleSchedule { authorize: false } => r#"{"authorize":"Never"}"#.to_owned(),
         }
     }
+
+    /// Whether a start with these options, in their canonical form, only asks for the token with which the vendor's people schedule the
+    /// upgrade.
+    pub fn ask_permission(canonical: &str) -> bool {
+        canonical == ASKS_PERMISSION
+    }
 }
+
+/// Canonical form of a start that asks for a token.
+const ASKS_PERMISSION: &str = r#"{"authorize":"IfNeeded"}"#;
 
 impl InstallSource {
     fn canonical(&self, accept_firmware: bool) -> String {

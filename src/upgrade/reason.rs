@@ -102,6 +102,8 @@ reasons! {
     StartsDisabled,
     /// The permit is written and the answer awaited.
     Starting,
+    /// The vendor's people carry it out, when they choose.
+    WaitingForVendor,
     /// A start may or may not have been taken; evidence is sought.
     StartInDoubt,
     /// Only a person can tell whether a start was taken.
@@ -136,6 +138,8 @@ reasons! {
     NotTaken,
     /// The vendor reports a failure.
     VendorFailed,
+    /// The vendor's people had leave to schedule it, and did not before that ran out.
+    TokenExpired,
     /// More failures than allowed.
     TooManyFailures,
     /// Some targets failed, within what is allowed.

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::facts::Options;
 use super::sight::Looks;
+use super::target::TargetKey;
+use super::target::VendorType;
 
 /// Identifies one life of one Windlass process; random at each start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -183,6 +186,17 @@ pub struct Adopted {
     pub job: Option<String>,
 }
 
+/// The vendor's people put the run on their schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// When that was seen.
+    pub at: Timestamp,
+    /// The vendor's id of what will carry it out.
+    pub job: String,
+    /// When it was to begin, as it was first seen; they may choose another time later.
+    pub begins: Timestamp,
+}
+
 /// Something that was seen while a start was in doubt and that may have been it: no proof that it was taken, but enough that silence
 /// afterwards no longer proves that it was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,6 +343,8 @@ pub struct Receipt {
     pub adopted: Option<Adopted>,
     /// Something seen while it was in doubt that may have been it.
     pub hint: Option<Hint>,
+    /// When the vendor's people are to carry it out, where it is theirs to choose.
+    pub scheduled: Option<Scheduled>,
     /// What it came to.
     pub end: Option<End>,
     /// A word in it that this version does not know: treated as open, and nothing is guessed.
@@ -390,6 +406,18 @@ impl Receipt {
                 ..
             }) => Standing::Refused,
         }
+    }
+
+    /// The start asked for no upgrade but for leave to have one scheduled by the vendor's people.
+    pub fn asks_permission(&self) -> bool {
+        self.options.as_deref().is_some_and(Options::ask_permission)
+    }
+
+    /// When it is carried out is for the vendor's people to choose (HMC, remote firmware updates): a start of ours asks for their leave only,
+    /// and whatever else moves a console toward a version is theirs.
+    pub fn left_to_vendor(&self) -> bool {
+        let vendor = TargetKey::parse(&self.target).map(|key| key.vendor);
+        vendor == Some(VendorType::Hmc) && (self.asks_permission() || self.note == Some(Note::Adopted))
     }
 
     /// An answer or evidence says that the vendor took it, whatever it was ended as.

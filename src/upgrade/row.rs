@@ -4,6 +4,7 @@
 //! [`rollout`](super::rollout)'s to say.
 
 mod fresh;
+mod planned;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -126,6 +127,8 @@ impl Bench<'_> {
             receipt: None,
             job: None,
             vendor_state: None,
+            scheduled_at: None,
+            outside_schedule: false,
             removed: self.target.wish.is_none(),
         }
     }
@@ -259,6 +262,10 @@ impl Bench<'_> {
             }
             EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, receipt.outcome()),
             EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, receipt.outcome()),
+            EndKind::Failed if receipt.left_to_vendor() && job_of(receipt).is_none() && receipt.resolution.is_none() => {
+                let message = format!("{}; set a new spec.runKey to ask for another", receipt.outcome());
+                self.over(receipt, State::Failed, Reason::TokenExpired, message)
+            }
             EndKind::Failed => {
                 let message = format!("{}; once it is mended, set a new spec.runKey to start it again", receipt.outcome());
                 self.over(receipt, State::Failed, Reason::VendorFailed, message)
@@ -339,6 +346,18 @@ impl Bench<'_> {
                 });
                 in_doubt(open, &how, false)
             }
+            Conclusion::Scheduled { job, begins, how } => {
+                row.scheduled_at = Some(begins);
+                writes.push(LedgerWrite {
+                    receipt: open.name.clone(),
+                    fact: Fact::Scheduled {
+                        job,
+                        begins,
+                        how: how.clone(),
+                    },
+                });
+                (State::Started, Reason::WaitingForVendor, Some(how))
+            }
             Conclusion::Adopt { how, job } => {
                 writes.push(LedgerWrite {
                     receipt: open.name.clone(),
@@ -360,6 +379,23 @@ impl Bench<'_> {
             Conclusion::Follow(Following::Queued { says }) => {
                 let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
                 (State::Started, Reason::Started, Some(message))
+            }
+            Conclusion::Follow(Following::Unscheduled { until, overdue: late }) => {
+                overdue = late;
+                (State::Started, Reason::WaitingForVendor, Some(self.unscheduled(open, until)))
+            }
+            Conclusion::Follow(Following::Scheduled {
+                begins,
+                says,
+                overdue: late,
+            }) => {
+                (overdue, row.scheduled_at) = (late, begins);
+                row.outside_schedule = begins.is_some_and(|begins| self.outside_schedule(begins));
+                (
+                    State::Started,
+                    Reason::WaitingForVendor,
+                    Some(self.scheduled(&says, begins, row.outside_schedule)),
+                )
             }
             Conclusion::Follow(Following::Moving {
                 progress,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct Sight {
     pub identity: Option<String>,
     /// What the vendor says about it, already redacted and bounded; for people only.
     pub says: Option<String>,
+    /// Until when the vendor's people may schedule an upgrade by themselves: the end of the permission that is good for longest (HMC).
+    pub permitted: Option<Timestamp>,
     /// True when this came from a look at this one target, with all its detail; false when from a list.
     pub detailed: bool,
 }
@@ -136,7 +139,21 @@ pub enum Does {
     Else,
 }
 
+/// Longer than any upgrade takes that a vendor's people schedule: a service window and its repeats fit into a day.
+const LONGEST_RUN: Duration = Duration::from_hours(24);
+
 impl Job {
+    /// The vendor's own people put it on a schedule, and it is not over. What the vendor calls by a word that is not known counts as long as it
+    /// may still run: lists do not tell how long that is.
+    pub fn still_planned(&self, wall: Timestamp) -> bool {
+        let Some(planned) = &self.planned else { return false };
+        let longest = planned.window.saturating_add(LONGEST_RUN);
+        let until = SignedDuration::try_from(longest)
+            .ok()
+            .and_then(|longest| planned.at.checked_add(longest).ok());
+        self.active() || self.state == JobState::Unknown && until.is_none_or(|until| wall < until)
+    }
+
     /// Begun or about to begin, and without an end.
     pub fn active(&self) -> bool {
         matches!(self.state, JobState::Queued | JobState::Running)
@@ -172,7 +189,7 @@ pub struct Looks {
     /// The vendor's own mark of the last upgrade (vCenter `last_upgraded_date`), compared, never computed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
-    /// All jobs, where the vendor lists them and every page of the list was read.
+    /// All jobs, where the vendor lists them and every page of the list was read. At an HMC: what IBM has on its schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<JobsBefore>,
     /// Until when each of the permissions is good that were given to the vendor's people to schedule an upgrade, as the vendor writes it
@@ -203,6 +220,12 @@ impl Sight {
     /// The job with this id, where this look saw it.
     pub fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// Its permissions that were not there before; `None` where one of the two lists is not known.
+    pub fn new_permissions(&self, before: &Looks) -> Option<usize> {
+        let now = self.looks.as_ref().filter(|_| self.complete)?.permissions.as_ref()?;
+        Some(now.difference(before.permissions.as_ref()?).count())
     }
 
     /// The target was seen, moving or still.

@@ -116,6 +116,7 @@ impl Sum<'_> {
             Reason::OutOfSight,
             Reason::Running,
             Reason::Started,
+            Reason::WaitingForVendor,
             Reason::Starting,
         ];
         let speaker = order

@@ -90,6 +90,7 @@ impl Receipt {
             answer: None,
             adopted: None,
             hint: None,
+            scheduled: None,
             end: None,
             unknown_word: None,
         }
@@ -240,6 +241,7 @@ impl Sight {
             jobs: Vec::new(),
             identity: None,
             says: None,
+            permitted: None,
             detailed: true,
         }
     }

@@ -52,6 +52,10 @@ pub struct Timing {
     /// proves nothing any more (`vendors.md` 2.3 c).
     #[serde(with = "millis")]
     pub offers: Duration,
+    /// How long a token is good with which IBM may schedule an upgrade of a console (HMC Web Services API, "Authorize Remote Firmware Updates":
+    /// seven days). Counted from the receipt, for a token that the console does not list.
+    #[serde(with = "millis")]
+    pub permission_life: Duration,
     /// Added to TTL and start timeout to give the horizon: slack for scheduling and for the record step.
     #[serde(with = "millis")]
     pub horizon_slack: Duration,
@@ -126,6 +130,7 @@ impl Timing {
             start_timeout_hmc: secs(120),
             appliance_pause: secs(5),
             offers: secs(3600),
+            permission_life: secs(7 * 24 * 3600),
             horizon_slack: secs(30),
             grace: secs(15 * 60),
             wake: secs(10 * 60),

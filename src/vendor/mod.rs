@@ -43,6 +43,7 @@ pub use seam::Updates;
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
+use crate::upgrade::facts::HandedOver;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
@@ -128,6 +129,15 @@ impl VendorClient {
             VendorClient::Hmc(client) => client.inventory(state).await,
             VendorClient::RecoveryAppliance(client) => client.inventory().await,
             VendorClient::VCenter(client) => client.inventory().await,
+        }
+    }
+
+    /// Puts the token with which the vendor's people may schedule an upgrade where people find it. `None`: there is none, or the vendor has no
+    /// such thing.
+    pub async fn hand_over(&self, connection: &str) -> Option<HandedOver> {
+        match self {
+            VendorClient::Hmc(client) => client.hand_over(connection).await,
+            VendorClient::RecoveryAppliance(_) | VendorClient::VCenter(_) => None,
         }
     }
 

@@ -238,6 +238,7 @@ impl Asked {
             jobs: Vec::new(),
             identity: None,
             says: None,
+            permitted: None,
             detailed,
         }
     }

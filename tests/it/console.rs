@@ -114,6 +114,45 @@ impl Console {
         self.apply(&upgrade).await
     }
 
+    /// Applies a FirmwareUpgrade `u` to this bundle, which IBM is to schedule.
+    pub async fn remote(&self, bundle: &str, authorize: &str) -> anyhow::Result<()> {
+        let how = json!({"remoteSchedule": {"authorize": authorize}});
+        self.upgrade_as("u", json!({"version": bundle, "hmcConsole": how})).await
+    }
+
+    /// The next authorization meets this.
+    pub fn next_authorization(&self, action: Action) -> u64 {
+        self.hmc.faults().add(Rule::new(action).on(hmc::authorizations()).times(1))
+    }
+
+    /// The requests for a token, whatever became of them.
+    pub fn authorizations_asked(&self) -> usize {
+        let asks = hmc::AUTHORIZE;
+        self.hmc.log().requests().iter().filter(|e| e.path == asks).count()
+    }
+
+    /// So many tokens were issued for us, with so many requests, and nothing was installed.
+    pub fn assert_authorized(&self, tokens: usize, requests: usize) {
+        let installs = self.posts().iter().filter(|e| e.path == hmc::INSTALL).count();
+        let counts = (self.hmc.authorizations().len(), self.authorizations_asked(), installs);
+        assert_eq!(
+            counts,
+            (tokens, requests, 0),
+            "{}",
+            self.told("tokens, requests, installs", self.hmc.log())
+        );
+    }
+
+    /// What the Secret that Windlass owns here holds for the console.
+    pub async fn kept_token(&self) -> anyhow::Result<Option<String>> {
+        let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(self.client.clone(), &self.namespace);
+        let Some(secret) = secrets.get_opt("windlass-tokens").await? else {
+            return Ok(None);
+        };
+        let kept = secret.data.and_then(|data| data.get("hmc1.remote-firmware-update-token").cloned());
+        Ok(kept.map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned()))
+    }
+
     /// Applies an Inventory of the console that shows only updates of this state.
     pub async fn inventory(&self, state: Option<&str>) -> anyhow::Result<()> {
         let mut inventory = json!({

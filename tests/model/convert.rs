@@ -59,6 +59,7 @@ impl Core {
             answer: None,
             adopted: None,
             hint: None,
+            scheduled: None,
             end: None,
             unknown_word: None,
         };
@@ -129,6 +130,7 @@ impl Core {
             jobs: Vec::new(),
             identity: None,
             says: None,
+            permitted: None,
             detailed: true,
         }
     }
@@ -195,5 +197,6 @@ pub fn fact(fact: &CoreFact, now: Tick) -> Fact {
         CoreFact::Adopted { .. } => Fact::Adopted(now),
         CoreFact::Hint { .. } => Fact::Hint,
         CoreFact::End { kind, .. } => Fact::End(*kind, now),
+        CoreFact::Scheduled { .. } => unreachable!("nobody schedules anything on a vCenter"),
     }
 }

@@ -408,6 +408,7 @@ impl Core {
                 limit: self.scope.limit,
                 open,
                 ahead: older,
+                handed_over: None,
             },
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),

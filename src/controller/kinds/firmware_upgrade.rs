@@ -6,7 +6,9 @@ use crate::api::FirmwareUpgrade;
 use crate::api::Schedule;
 use crate::api::common::CanonicalDuration;
 use crate::api::connection::ConnectionType;
+use crate::api::firmware_upgrade::Authorize;
 use crate::api::firmware_upgrade::FirmwareUpgradeStatus;
+use crate::api::firmware_upgrade::HmcConsole;
 use crate::api::firmware_upgrade::SingleStepInstall;
 use crate::controller::upgrade::Shared;
 use crate::controller::upgrade::Told;
@@ -20,12 +22,22 @@ use crate::upgrade::target::Authority;
 use crate::upgrade::target::CONSOLE;
 use crate::upgrade::target::TargetKey;
 
+/// How long a run may take that IBM schedules: a token is good for seven days, and a day is enough for the run itself.
+pub(super) const LEFT_TO_VENDOR: Duration = Duration::from_hours(192);
+
 impl Upgrade for FirmwareUpgrade {
     const KIND: Kind = Kind::FirmwareUpgrade;
     const CONNECTION: ConnectionType = ConnectionType::Hmc;
     /// A console backs itself up, gets a bundle of gigabytes, installs it and restarts: some hours over a slow line. Out of sight for less
     /// than this it is taken to restart.
     const TIMEOUT: Duration = Duration::from_hours(6);
+
+    fn default_timeout(&self) -> Duration {
+        match self.spec.hmc_console.remote_schedule {
+            Some(_) => LEFT_TO_VENDOR,
+            None => Self::TIMEOUT,
+        }
+    }
 
     fn connection(&self) -> &str {
         &self.spec.connection_ref.name
@@ -47,7 +59,7 @@ impl Upgrade for FirmwareUpgrade {
         let wish = Wish {
             version: self.spec.version.clone(),
             run_key: self.spec.run_key.clone().unwrap_or_default(),
-            options: options(&self.spec.hmc_console.single_step_install),
+            options: options(&self.spec.hmc_console),
             canary: false,
             expected_identity: None,
         };
@@ -90,7 +102,18 @@ impl Upgrade for FirmwareUpgrade {
     }
 }
 
-fn options(install: &SingleStepInstall) -> Options {
+/// One of the two is there: the API server saw to it. Neither would be the one that asks for nothing.
+fn options(console: &HmcConsole) -> Options {
+    match (&console.single_step_install, &console.remote_schedule) {
+        (Some(install), _) => installed(install),
+        (None, Some(remote)) => Options::ConsoleSchedule {
+            authorize: remote.authorize == Authorize::IfNeeded,
+        },
+        (None, None) => Options::ConsoleSchedule { authorize: false },
+    }
+}
+
+fn installed(install: &SingleStepInstall) -> Options {
     Options::ConsoleInstall {
         accept_firmware: install.accept_firmware.unwrap_or(true),
         source: match &install.ftp {

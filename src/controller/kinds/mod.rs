@@ -33,9 +33,10 @@ use crate::upgrade::target::VendorType;
 /// The vendors that some kind goes to.
 pub const VENDORS: [VendorType; 3] = [VendorType::VCenter, VendorType::RecoveryAppliance, VendorType::Hmc];
 
-/// How long a run on a target of this vendor may take, where no resource says.
-pub fn timeout(vendor: VendorType) -> Duration {
+/// How long a run on a target of this vendor may take, where no resource says. `left_to_vendor`: the vendor's people choose when it runs.
+pub fn timeout(vendor: VendorType, left_to_vendor: bool) -> Duration {
     match vendor {
+        _ if left_to_vendor => firmware_upgrade::LEFT_TO_VENDOR,
         VendorType::VCenter => ClusterUpgradeBatch::TIMEOUT,
         VendorType::RecoveryAppliance => ApplianceUpdate::TIMEOUT,
         VendorType::Hmc => FirmwareUpgrade::TIMEOUT,
@@ -166,7 +167,7 @@ mod tests {
         ] {
             assert_eq!(resource, word);
             assert!(VENDORS.contains(&vendor), "{word}");
-            assert_eq!(timeout(vendor), default, "{word}");
+            assert_eq!(timeout(vendor, false), default, "{word}");
         }
         let (caches, _writers) = caches();
         assert_eq!(

@@ -416,6 +416,7 @@ impl Permits {
         let slot = match fact {
             Fact::Adopted { .. } => Slot::Adopted,
             Fact::Hint { .. } => Slot::Hint,
+            Fact::Scheduled { .. } => Slot::Scheduled,
             Fact::End { .. } => Slot::End,
         };
         let json = receipts::fact_json(fact, self.clock.wall());

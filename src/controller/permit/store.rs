@@ -37,6 +37,7 @@ pub(super) enum Slot {
     Answer,
     Adopted,
     Hint,
+    Scheduled,
     End,
     /// An end that says that nothing was sent. Evidence that it was taken after all outweighs its holder's word: somebody else began the
     /// same upgrade while the holder stood still, and the receipt is followed as that.
@@ -50,6 +51,7 @@ impl Slot {
             Slot::Answer => status.answer.is_some(),
             Slot::Adopted => status.adopted.is_some(),
             Slot::Hint => status.hint.is_some(),
+            Slot::Scheduled => status.scheduled.is_some(),
             Slot::End => status.end.is_some(),
             Slot::Unsent => status.end.is_some() || status.adopted.is_some(),
         }

@@ -86,6 +86,9 @@ impl Judge<'_> {
 
     /// Evidence in this sight that our start was taken, and the job that it is.
     pub(super) fn taken(&self, sight: &Sight) -> Option<(String, Option<String>)> {
+        if let Some(permitted) = self.permitted_anew(std::iter::once(sight)) {
+            return Some(permitted);
+        }
         let version = &self.receipt.run.version;
         if self.lists_jobs()
             && let Some(job) = self.the_new_job(sight)
@@ -130,7 +133,8 @@ impl Judge<'_> {
         let proven = match self.e.key.vendor.disproof() {
             Disproof::Unchanged => true,
             Disproof::Witness => self.witnessed(sight),
-            Disproof::None => false,
+            // Leave that was given is listed until it ends: a list that is whole and has nothing new says that none was.
+            Disproof::None => self.receipt.asks_permission() && sight.complete && sight.new_permissions(before) == Some(0),
         };
         proven && sight.motion == Motion::Still && sight.looks.as_ref().is_some_and(same)
     }

@@ -25,8 +25,9 @@ pub fn job_of(receipt: &Receipt) -> Option<&str> {
         _ => None,
     };
     let adopted = || receipt.adopted.as_ref().and_then(|a| a.job.as_deref());
+    let scheduled = || receipt.scheduled.as_ref().map(|s| s.job.as_str());
     let mover = || receipt.before.jobs.as_ref().filter(|_| receipt.note.is_some())?.mover.as_deref();
-    answered.or_else(adopted).or_else(mover)
+    answered.or_else(adopted).or_else(scheduled).or_else(mover)
 }
 
 impl Judge<'_> {
@@ -66,13 +67,13 @@ impl Judge<'_> {
 
     /// How many jobs a complete list shows that were not there before the start; `None` where one of the two lists is not known.
     fn count_new(&self, sight: &Sight) -> Option<usize> {
-        let before = &self.receipt.before.jobs.as_ref()?.ids;
+        let before = &self.receipt.before.jobs.as_ref().filter(|_| self.lists_jobs())?.ids;
         Some(Self::listed(sight)?.ids.difference(before).count())
     }
 
     /// Exactly one job is new since before the start, and its words do not say that it is another's. Two or more: nobody can tell which.
     pub(super) fn the_new_job<'s>(&self, sight: &'s Sight) -> Option<&'s Job> {
-        let before = &self.receipt.before.jobs.as_ref()?.ids;
+        let before = &self.receipt.before.jobs.as_ref().filter(|_| self.lists_jobs())?.ids;
         let mut new = Self::listed(sight)?.ids.difference(before);
         let (one, None) = (new.next()?, new.next()) else { return None };
         sight.job(one).filter(|job| match &job.does {

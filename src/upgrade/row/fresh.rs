@@ -2,10 +2,6 @@
 //!
 //! The second half of [`row`](super), which is its only caller.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
-
 use super::Bench;
 use super::Judged;
 use super::Place;
@@ -13,6 +9,7 @@ use super::short;
 use crate::upgrade::decision::Effect;
 use crate::upgrade::decision::Row;
 use crate::upgrade::decision::What;
+use crate::upgrade::facts::Options;
 use crate::upgrade::facts::Usable;
 use crate::upgrade::facts::Wish;
 use crate::upgrade::ledger::Ledger;
@@ -22,7 +19,6 @@ use crate::upgrade::reason::State;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
-use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
@@ -31,9 +27,6 @@ use crate::upgrade::target::VendorType;
 use crate::upgrade::version;
 use crate::upgrade::version::Order;
 use crate::upgrade::when::When;
-
-/// Longer than any upgrade of a console takes: a service window and its repeats fit into a day.
-const LONGEST_RUN: Duration = Duration::from_hours(24);
 
 impl Bench<'_> {
     /// Nothing stands in the ledger. Too late is too late, unless what the target looks like makes another end of it.
@@ -102,10 +95,15 @@ impl Bench<'_> {
             what,
             closes: None,
         };
-        let planned = sight.jobs.iter().find(|job| self.still_planned(job));
+        let planned = sight.jobs.iter().find(|job| job.still_planned(self.facts.wall));
         match &sight.motion {
             Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
+            }
+            Motion::Still if let Some(update) = self.scheduled_for_us(sight, wish) => {
+                let mut adopted = effect(What::Note(Note::Adopted));
+                adopted.before.jobs.get_or_insert_default().mover = Some(update.id.clone());
+                self.note(adopted, Reason::Started)
             }
             Motion::Still if planned.is_some() => {
                 let message = planned.map(planned_there).unwrap_or_default();
@@ -134,21 +132,41 @@ impl Bench<'_> {
                 self.note(effect(What::Note(Note::AlreadyAtVersion)), Reason::AlreadyAtVersion)
             }
             _ if backwards(ledger, wish, looks) => self.note(effect(What::Note(Note::WouldDowngrade)), Reason::WouldDowngrade),
-            _ => self
-                .offered(sight, wish)
-                .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
+            _ => match wish.options {
+                Options::ConsoleSchedule { authorize } => self.left_to_vendor(sight, wish, looks, authorize, effect),
+                _ => self
+                    .offered(sight, wish)
+                    .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
+            },
         }
     }
 
-    /// The vendor's own people put it on a schedule, and it is not over. What the vendor calls by a word that is not known counts as long as it
-    /// may still run: lists do not tell how long that is.
-    fn still_planned(&self, job: &Job) -> bool {
-        let Some(planned) = &job.planned else { return false };
-        let longest = planned.window.saturating_add(LONGEST_RUN);
-        let until = SignedDuration::try_from(longest)
-            .ok()
-            .and_then(|longest| planned.at.checked_add(longest).ok());
-        job.active() || job.state == JobState::Unknown && until.is_none_or(|until| self.facts.wall < until)
+    /// What IBM has on its schedule to our version, where it is IBM's to carry it out.
+    fn scheduled_for_us<'s>(&self, sight: &'s Sight, wish: &Wish) -> Option<&'s Job> {
+        let theirs = matches!(wish.options, Options::ConsoleSchedule { .. });
+        let ours = |job: &&Job| job.active() && job.planned.is_some() && job.does == Does::Installs(wish.version.clone());
+        sight.jobs.iter().filter(|_| theirs).find(ours)
+    }
+
+    /// Nothing is scheduled to our version. IBM schedules it with a token: one that is good is used as it is, and only without one is another
+    /// asked for.
+    fn left_to_vendor(&self, sight: &Sight, wish: &Wish, looks: &Looks, authorize: bool, effect: impl Fn(What) -> Effect) -> Judged {
+        if looks.permissions.is_none() {
+            let said = sight.says.as_deref().unwrap_or("the console does not tell which tokens are good");
+            let message = format!("what IBM schedules cannot be followed: {said}");
+            return self.blocked(Reason::ConnectionNotReady, message, None);
+        }
+        if sight.permitted.is_some_and(|until| until > self.facts.wall) && authorize {
+            return self.candidate(wish, looks, effect(What::Note(Note::Adopted)));
+        }
+        if authorize {
+            return self.candidate(wish, looks, effect(What::Start));
+        }
+        let message = format!(
+            "IBM has scheduled nothing to {} yet; spec.hmcConsole.remoteSchedule.authorize is Never, so no token is asked for",
+            wish.version
+        );
+        self.blocked(Reason::WaitingForVendor, message, None)
     }
 
     /// Why the version cannot be had; `None` where the vendor offers it, byte for byte.

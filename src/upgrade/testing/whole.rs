@@ -47,6 +47,7 @@ impl Facts {
                 limit: 8,
                 open: BTreeSet::new(),
                 ahead: BTreeSet::new(),
+                handed_over: None,
             },
             targets: targets.into_iter().collect(),
             starting: None,

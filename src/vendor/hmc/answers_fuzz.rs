@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use serde_json::json;
 
+use super::answers::What;
 use super::answers::judge;
 use super::failures::said_in;
 use super::hush::Hush;
@@ -168,7 +169,7 @@ proptest! {
         broken in any::<bool>(),
     ) {
         let value: Value = if broken { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
-        match judge(status, None, (!broken).then_some(&body), &Hush::of([])) {
+        match judge(What::Install, status, None, (!broken).then_some(&body), &Hush::of([])) {
             Answer::Accepted { job } => {
                 prop_assert!((200..300).contains(&status));
                 if let Some(job) = job {

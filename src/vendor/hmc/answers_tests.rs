@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::answers::What;
 use super::answers::judge;
 use super::hush::Hush;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
 
 fn of(status: u16, body: Option<&str>) -> Answer {
-    judge(status, None, body.map(str::as_bytes), &Hush::of([]))
+    judge(What::Install, status, None, body.map(str::as_bytes), &Hush::of([]))
 }
 
 fn error(status: u16, reason: u64) -> String {
@@ -79,7 +80,7 @@ fn what_was_not_taken_is_told_by_status_and_reason_together() {
     for body in [None, Some(""), Some("<html>")] {
         assert_eq!(not_taken(&of(401, body)), Some(NotTaken::Unauthorized));
         let pause = Some(Duration::from_secs(9));
-        let throttled = judge(429, pause, body.map(str::as_bytes), &Hush::of([]));
+        let throttled = judge(What::Install, 429, pause, body.map(str::as_bytes), &Hush::of([]));
         assert_eq!(not_taken(&throttled), Some(NotTaken::Throttled { retry_after: pause }));
     }
 }
@@ -146,8 +147,28 @@ fn what_proves_nothing_is_lost_even_if_its_body_says_otherwise() {
 fn words_that_quote_a_secret_are_left_out_and_change_no_verdict() {
     let hush = Hush::of([SecretString::from("canary-ftp")]);
     let body = r#"{"reason":7,"message":"ftp-server-password canary-ftp is refused"}"#;
-    let Answer::Rejected { message } = judge(400, None, Some(body.as_bytes()), &hush) else {
+    let Answer::Rejected { message } = judge(What::Install, 400, None, Some(body.as_bytes()), &hush) else {
         panic!()
     };
     assert_eq!(message, "the HMC refused the install with 400 (400.7)");
+}
+
+#[test]
+fn an_authorization_was_taken_only_with_a_token_that_can_be_read_and_without_one_is_in_doubt() {
+    let of = |issued, status, body: Option<&str>| judge(What::Authorize { issued }, status, None, body.map(str::as_bytes), &Hush::of([]));
+    assert_eq!(of(true, 200, Some("{}")), Answer::Accepted { job: None });
+    assert_eq!(of(true, 200, Some(r#"{"job-uri":"/api/jobs/1"}"#)), Answer::Accepted { job: None });
+    assert!(
+        matches!(of(false, 200, Some("{}")), Answer::Lost { .. }),
+        "a token may have been issued"
+    );
+    assert!(matches!(of(false, 500, None), Answer::Lost { .. }));
+    assert_eq!(not_taken(&of(false, 409, Some(&error(409, 1)))), Some(NotTaken::Busy));
+    assert_eq!(not_taken(&of(false, 403, Some(&error(403, 5)))), Some(NotTaken::Unauthorized));
+    let at_bundle = of(false, 400, Some(&error(400, 356)));
+    assert!(matches!(at_bundle, Answer::Rejected { .. }), "a word about installs: {at_bundle:?}");
+    let Answer::Rejected { message } = of(false, 403, Some(&error(403, 1))) else {
+        panic!("403.1 refuses")
+    };
+    assert!(message.contains("needs the task Manage Remote Firmware Updates"), "{message}");
 }

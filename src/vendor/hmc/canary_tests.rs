@@ -118,7 +118,7 @@ async fn tour(calls: &[&str], act: Act) -> Shown {
         Ok(found) => shown.add(&found),
         Err(error) => shown.fail(&error),
     }
-    shown.add(&hmc.tokens());
+    shown.add(&hmc.shared.tokens.good(hmc.shared.http.clock().wall()));
     hmc.logout().await;
     shown
 }

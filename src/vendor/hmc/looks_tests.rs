@@ -8,6 +8,7 @@ use super::*;
 use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
 use crate::upgrade::sight::JobState;
+use crate::upgrade::sight::JobsBefore;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Planned;
 use crate::upgrade::target::Authority;
@@ -45,7 +46,11 @@ async fn a_console_at_rest_shows_its_bundle_its_name_and_the_ends_of_tokens() {
         (looks.version.as_str(), looks.permissions.as_ref()),
         ("H30", Some(&BTreeSet::from(ends)))
     );
-    assert_eq!(looks.jobs, None, "an install of ours is in no list");
+    assert_eq!(
+        looks.jobs,
+        Some(JobsBefore::default()),
+        "what IBM scheduled is listed, and an install of ours is in no list"
+    );
     assert_eq!(
         calls(&server),
         [LOGIN, CONSOLE_CALL, LIST],
@@ -235,9 +240,12 @@ async fn the_token_that_can_be_used_longest_comes_first_and_one_that_expired_not
     use secrecy::ExposeSecret;
     let server = serves([(LIST, listed(&[], &["1000", "4102444800000", "7258118400000", "null"]))]).await;
     let hmc = client(&server);
-    assert!(hmc.tokens().is_empty(), "nothing was read yet");
+    assert!(
+        hmc.shared.tokens.good(hmc.shared.http.clock().wall()).is_empty(),
+        "nothing was read yet"
+    );
     hmc.observe(&target(&server), None).await;
-    let tokens = hmc.tokens();
+    let tokens = hmc.shared.tokens.good(hmc.shared.http.clock().wall());
     let values: Vec<&str> = tokens.iter().map(|token| token.value.expose_secret()).collect();
     assert_eq!(values, ["canary2", "canary1"]);
 }

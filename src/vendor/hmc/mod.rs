@@ -4,8 +4,9 @@
 //! restarts on the way and forgets its sessions, but not its jobs; its bundle tells in the end. There is no list of jobs: a start whose answer
 //! was lost is found by the bundle alone, and only once that has changed (`vendors.md` 5.2).
 //!
-//! The other way to upgrade a console, a *remote firmware update*, is scheduled by IBM, to whom people hand a token. Such updates are listed,
-//! and seen here as jobs that the vendor planned. Windlass neither changes nor cancels them.
+//! The other way to upgrade a console, a *remote firmware update*, is scheduled by IBM, to whom people hand a token. Here a start is
+//! `POST /api/console/operations/authorize-remote-firmware-updates`, which issues one. Such updates are listed, and seen here as jobs that the
+//! vendor planned. Windlass neither changes nor cancels them.
 //!
 //! Sources: the public pages of the HMC Web Services API book (SC27-2642), and IBM's own clients zhmcclient, zhmccli and
 //! zhmc-ansible-modules. No specification of the API is public; what is unconfirmed is read leniently, in [`wire`].
@@ -68,7 +69,9 @@ use super::http::HttpOptions;
 use super::seam::Asked;
 use super::session::Session;
 use super::session::Token;
+use super::vault::TokenVault;
 use crate::controller::permit::Order;
+use crate::upgrade::facts::HandedOver;
 use crate::upgrade::facts::InstallSource;
 use crate::upgrade::facts::Options;
 use crate::upgrade::sight::Motion;
@@ -81,7 +84,6 @@ use crate::upgrade::version;
 
 pub use start::Ready;
 pub use start::describe_request;
-pub use tokens::AuthorizationToken;
 
 /// Name of the product, for people.
 const PRODUCT: &str = "an IBM Hardware Management Console";
@@ -103,6 +105,7 @@ struct Shared {
     session: Session,
     timing: Timing,
     secrets: Option<Arc<dyn SecretSource>>,
+    vault: Option<Arc<dyn TokenVault>>,
     tokens: Tokens,
     features: Mutex<Option<Features>>,
     /// The last password of a file server that was read for a start: a job that fails may quote it.
@@ -123,6 +126,7 @@ impl Hmc {
             // Nothing that a console is asked leaves a trace there.
             start_open: _,
             secrets,
+            vault,
         } = options;
         let http = Http::new(HttpOptions {
             vendor: VendorType::Hmc.slug(),
@@ -142,6 +146,7 @@ impl Hmc {
                 session: Session::new(session::door(), credentials),
                 timing,
                 secrets,
+                vault,
                 tokens: Tokens::default(),
                 features: Mutex::default(),
                 lent: Mutex::default(),
@@ -229,9 +234,11 @@ impl Hmc {
         })
     }
 
-    /// The tokens for IBM that the last look listed and that can still be used; the one that can be used longest comes first.
-    pub fn tokens(&self) -> Vec<AuthorizationToken> {
-        self.shared.tokens.good(self.shared.http.clock().wall())
+    /// Keeps the token for IBM that can be used longest in the Secret that is ours, unless one that is good is there.
+    pub async fn hand_over(&self, connection: &str) -> Option<HandedOver> {
+        let shared = &*self.shared;
+        let good = shared.tokens.good(shared.http.clock().wall());
+        tokens::hand_over(&good, shared.vault.as_deref(), connection).await
     }
 
     /// Ends the session. Best effort.

@@ -13,6 +13,7 @@ use super::wire::Updates;
 use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
 use crate::upgrade::sight::JobState;
+use crate::upgrade::sight::JobsBefore;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
@@ -20,6 +21,9 @@ use crate::upgrade::sight::Sight;
 use crate::vendor::decode::join;
 use crate::vendor::error::VendorError;
 use crate::vendor::seam::Asked;
+
+/// Most updates on a schedule that are kept in a receipt, of up to 140 bytes each: there is one, or a few. Of a longer list nothing is kept.
+const MOST_KNOWN: usize = 8;
 
 /// What can be said about a console that no firmware can be given to.
 pub(super) const UNSUPPORTED: &str =
@@ -47,23 +51,24 @@ pub(super) struct Read {
 /// The sight.
 pub(super) fn of(asked: &Asked, console: &Console, read: Read) -> Sight {
     let mut trouble = Vec::new();
-    let (mut updates, mut whole, permissions) = match read.updates {
+    let (mut updates, mut whole, permissions, permitted) = match read.updates {
         Ok(updates) => {
             let broken = updates
                 .broken
                 .then(|| "not all of its remote firmware updates can be understood".to_owned());
             trouble.extend(broken);
-            (updates.rows, !updates.broken, updates.permissions)
+            let permitted = updates.expirations.iter().max().copied();
+            (updates.rows, !updates.broken, updates.permissions, permitted)
         }
         Err(VendorError::MissingPermission { said, .. }) => {
             trouble.push(format!(
                 "the account lacks the task {UPDATES_TASK} ({said}), so updates that IBM schedules are not seen"
             ));
-            (Vec::new(), true, None)
+            (Vec::new(), true, None, None)
         }
         Err(error) => {
             trouble.push(format!("its remote firmware updates cannot be read: {}", short(&error)));
-            (Vec::new(), false, None)
+            (Vec::new(), false, None, None)
         }
     };
     let mut followed = None;
@@ -87,6 +92,11 @@ pub(super) fn of(asked: &Asked, console: &Console, read: Read) -> Sight {
     }
     let listed: Vec<Job> = updates.iter().map(Update::job).collect();
     let motion = motion(&listed, followed.as_ref());
+    let jobs = (permissions.is_some() && whole && listed.len() <= MOST_KNOWN).then(|| JobsBefore {
+        ids: listed.iter().map(|job| job.id.clone()).collect(),
+        witness: None,
+        mover: mover(&listed),
+    });
     let of_note = |job: &&Job| job.state != JobState::Queued;
     let said: Vec<String> = listed
         .iter()
@@ -100,15 +110,26 @@ pub(super) fn of(asked: &Asked, console: &Console, read: Read) -> Sight {
         looks: console.bundle.clone().map(|version| Looks {
             version,
             permissions,
+            jobs,
             ..Looks::default()
         }),
         offered: Offered::Untold,
         jobs: listed.into_iter().chain(followed).collect(),
         identity: console.name.clone(),
         says: join(trouble.into_iter().chain(said).collect()),
+        permitted,
         detailed: true,
         ..asked.not_seen("", false, true)
     }
+}
+
+/// The one update that runs.
+fn mover(listed: &[Job]) -> Option<String> {
+    let mut running = listed.iter().filter(|job| job.state == JobState::Running);
+    let (first, None) = (running.next()?, running.next()) else {
+        return None;
+    };
+    Some(first.id.clone())
 }
 
 /// An install of ours under way tells no goal; updates that run do, unless they differ. One that is scheduled moves nothing yet.

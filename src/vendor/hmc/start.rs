@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::Hmc;
 use super::answers;
+use super::answers::What;
 use super::session::HEADER;
+use super::wire;
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
@@ -28,6 +30,9 @@ use crate::vendor::session::Token;
 
 /// Path of a single step install.
 const INSTALL: [&str; 4] = ["api", "console", "operations", "single-step-install"];
+
+/// Path of a token for IBM. Takes no body.
+const AUTHORIZE: [&str; 4] = ["api", "console", "operations", "authorize-remote-firmware-updates"];
 
 /// A start that is prepared: a fresh look, the session that this look has just used, a token of the limiter, and what opens the file server.
 #[must_use = "a prepared start is started or deliberately dropped"]
@@ -66,14 +71,21 @@ impl Ready {
         let shared = &*self.client.shared;
         let call = StartCall {
             operation: "start",
-            path: &INSTALL,
+            path: path(&self.order),
             query: &[],
             session: (HEADER, self.token.secret()),
-            body: Some(&body),
+            body: body.as_ref(),
         };
         let judge = |reply: &Reply| {
             let pause = reply.retry_after.map(|wanted| wanted.min(shared.timing.retry_max));
-            let answer = answers::judge(reply.status, pause, reply.whole_body(), &shared.hush(&self.token));
+            let issued = reply.whole_body().filter(|_| body.is_none()).and_then(wire::issued);
+            // First of all: what the answer's words may not repeat is known from here on.
+            shared.tokens.extend(issued.clone());
+            let what = match &body {
+                Some(_) => What::Install,
+                None => What::Authorize { issued: issued.is_some() },
+            };
+            let answer = answers::judge(what, reply.status, pause, reply.whole_body(), &shared.hush(&self.token));
             if matches!(
                 answer,
                 Answer::NotTaken {
@@ -89,14 +101,28 @@ impl Ready {
     }
 }
 
-/// The start's body, or why there can be none. The bundle is always named: a console that is told none installs everything that there is.
+/// Where an order goes.
+fn path(order: &Order) -> &'static [&'static str] {
+    match order.options {
+        Options::ConsoleSchedule { .. } => &AUTHORIZE,
+        _ => &INSTALL,
+    }
+}
+
+/// The start's body, if it has one, or why it cannot be sent. The bundle is always named: a console that is told none installs everything that there is.
 /// `backup-location-type` and `accept-firmware` are always there, as with IBM's own client.
-fn body(order: &Order, prepared: &Order, lent: Option<&Credentials>) -> Result<Value, String> {
+fn body(order: &Order, prepared: &Order, lent: Option<&Credentials>) -> Result<Option<Value>, String> {
     if order != prepared {
         return Err(format!("{} was prepared, and not exactly what is asked for now", prepared.version));
     }
-    let Options::ConsoleInstall { accept_firmware, source } = &order.options else {
-        return Err(format!("it is asked for with {:?}, which is no console's", order.options));
+    let (accept_firmware, source) = match &order.options {
+        Options::ConsoleInstall { accept_firmware, source } => (accept_firmware, source),
+        Options::ConsoleSchedule { authorize: true } => return Ok(None),
+        other => {
+            return Err(format!(
+                "it is asked for with {other:?}, with which nothing is started on a console"
+            ));
+        }
     };
     let mut body = json!({"bundle-level": order.version, "accept-firmware": accept_firmware});
     match source {
@@ -114,10 +140,13 @@ fn body(order: &Order, prepared: &Order, lent: Option<&Credentials>) -> Result<V
             body["ftp-server-protocol"] = json!(protocol);
         }
     }
-    Ok(body)
+    Ok(Some(body))
 }
 
 /// What a start asks, for the receipt: no session, no header, nothing secret.
 pub fn describe_request(_target: &TargetKey, order: &Order) -> String {
-    format!("POST /{} bundle-level={}", INSTALL.join("/"), order.version)
+    match order.options {
+        Options::ConsoleSchedule { .. } => format!("POST /{}", AUTHORIZE.join("/")),
+        _ => format!("POST /{} bundle-level={}", INSTALL.join("/"), order.version),
+    }
 }

@@ -197,8 +197,77 @@ async fn a_start_waits_for_its_answer_as_long_as_a_console_may_take_and_then_it_
     );
 }
 
+const AUTHORIZE: &str = "POST /api/console/operations/authorize-remote-firmware-updates";
+
+fn remote() -> Order {
+    Order {
+        version: "H41".to_owned(),
+        options: Options::ConsoleSchedule { authorize: true },
+    }
+}
+
+/// One authorization, answered like this.
+async fn authorized(answer: Act) -> (Server, Hmc, Answer) {
+    let server = serves([(AUTHORIZE, answer)]).await;
+    let hmc = client(&server);
+    let ready = hmc.prepare(&target(&server), &remote()).await.unwrap();
+    let answer = ready.start(permit(&server, remote())).await.unwrap().answer_for_test();
+    (server, hmc, answer)
+}
+
+#[tokio::test]
+async fn an_authorization_is_one_request_without_a_body_and_its_token_goes_nowhere_but_into_the_secret() {
+    let far = "2100-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let body = format!(r#"{{"authorization-token":"canary7","expiration-date":{far}}}"#);
+    let (server, hmc, answer) = authorized(json(200, &body)).await;
+    assert_eq!(answer, Answer::Accepted { job: None });
+    server.settled().await;
+    assert_eq!(calls(&server), [LOGIN, CONSOLE_CALL, LIST, AUTHORIZE]);
+    assert!(server.requests().pop().unwrap().body.is_empty());
+    let HandedOver::Stored { secret, key } = hmc.hand_over("hmc1").await.unwrap() else {
+        panic!("it is kept")
+    };
+    assert_eq!((secret, key.as_str()), ("windlass-tokens", "hmc1.remote-firmware-update-token"));
+    let kept = hmc.shared.vault.as_ref().unwrap().read(&key).await.unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&kept.value.unwrap()), "canary7");
+}
+
+#[tokio::test]
+async fn an_authorization_whose_token_cannot_be_read_is_in_doubt_and_is_not_sent_again() {
+    for answer in [json(200, "{}"), json(200, "<html>"), error(500, 1, "x"), Act::Hang] {
+        let server = serves([(AUTHORIZE, answer)]).await;
+        let timing = Timing {
+            start_timeout_hmc: Duration::from_millis(300),
+            ..quick()
+        };
+        let hmc = client_with(&server, Secrets::new([Ok("a")]), timing, Clock::system());
+        let ready = hmc.prepare(&target(&server), &remote()).await.unwrap();
+        let answer = ready.start(permit(&server, remote())).await.unwrap().answer_for_test();
+        assert!(matches!(answer, Answer::Lost { .. }), "{answer:?}");
+        assert_eq!(count(&server, AUTHORIZE), 1);
+        assert_eq!(hmc.hand_over("hmc1").await, None);
+    }
+}
+
+#[tokio::test]
+async fn following_only_sends_nothing_even_with_a_permit() {
+    let server = serves([(AUTHORIZE, json(200, "{}"))]).await;
+    let never = Order {
+        options: Options::ConsoleSchedule { authorize: false },
+        ..remote()
+    };
+    let ready = client(&server).prepare(&target(&server), &never).await.unwrap();
+    let unsent = ready.start(permit(&server, never)).await.unwrap_err();
+    assert!(matches!(unsent.why, NotSent::NoRequest(_)));
+    unsent.permit.give_up_for_test();
+    assert_eq!(count(&server, AUTHORIZE), 0);
+}
+
 #[test]
 fn the_request_is_described_without_secrets() {
+    let target = TargetKey::console(crate::upgrade::target::Authority::from_url("https://hmc1.example:6794").unwrap());
+    assert_eq!(crate::vendor::describe_request(&target, &remote()), AUTHORIZE);
+
     let target = TargetKey::console(crate::upgrade::target::Authority::from_url("https://hmc1.example:6794").unwrap());
     let expected = "POST /api/console/operations/single-step-install bundle-level=H41";
     for order in [by_usb(), by_ftp("hmc-ftp")] {

@@ -12,6 +12,7 @@ use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Secrets;
 use crate::vendor::http::testing::*;
+use crate::vendor::vault::Memory;
 
 pub(super) const LOGIN: &str = "POST /api/sessions";
 pub(super) const LOGOUT: &str = "DELETE /api/sessions/this-session";
@@ -51,6 +52,7 @@ pub(super) fn client_with(server: &Server, credentials: Arc<dyn CredentialSource
         observer: None,
         start_open: None,
         secrets: Some(Arc::new(Namespace(BTreeMap::from([("hmc-ftp", ("ftpuser", "canary-ftp"))])))),
+        vault: Some(Arc::new(Memory::default())),
     })
     .unwrap()
 }

@@ -363,6 +363,11 @@ pub fn job_started(body: &[u8]) -> Option<String> {
     job_id(uri).map(|_| uri.to_owned())
 }
 
+/// The token in the body that answers an authorization.
+pub fn issued(body: &[u8]) -> Option<AuthorizationToken> {
+    token(&json(body)?)
+}
+
 /// An error of the API. Of its body only these are read: the rest echoes what was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {

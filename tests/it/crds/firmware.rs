@@ -20,6 +20,10 @@ fn install(install: &Value) -> Value {
     json!({"hmcConsole": {"singleStepInstall": install}})
 }
 
+fn remote(remote: Value) -> Value {
+    json!({"hmcConsole": {"singleStepInstall": null, "remoteSchedule": remote}})
+}
+
 fn from_server(field: &str, value: Value) -> Value {
     let mut server = server();
     server[field] = value;
@@ -36,6 +40,7 @@ async fn firmware_rules() {
     let ns = plane.namespace("fwup").await.unwrap();
     let upgrades = upgrades(plane, &ns.name).await;
     let pattern = Some("should match");
+    let one_way = Some("exactly one of singleStepInstall and remoteSchedule says how");
     let one_source = Some("backupLocation FTP needs ftp, and USB forbids it");
     let cases = [
         (json!({}), None),
@@ -48,11 +53,12 @@ async fn firmware_rules() {
         (install(&json!({"backupLocation": "usb"})), Some("Unsupported value")),
         (install(&json!({"backupLocation": null})), Some("backupLocation: Required value")),
         (json!({"hmcConsole": null}), Some("spec.hmcConsole: Required value")),
-        (install(&json!(null)), Some("singleStepInstall: Required value")),
-        (
-            json!({"hmcConsole": {"remoteSchedule": {}}}),
-            Some(r#"unknown field "spec.hmcConsole.remoteSchedule""#),
-        ),
+        (install(&json!(null)), one_way),
+        (remote(json!({"authorize": "IfNeeded"})), None),
+        (remote(json!({"authorize": "Never"})), None),
+        (remote(json!({"authorize": "Always"})), Some("Unsupported value")),
+        (remote(json!({})), Some("authorize: Required value")),
+        (json!({"hmcConsole": {"remoteSchedule": {"authorize": "Never"}}}), one_way),
         // What ends in a request body.
         (from_server("directory", json!(null)), None),
         (from_server("directory", json!("/a b/~c-d_[1]")), None),
@@ -85,6 +91,9 @@ async fn an_upgrade_keeps_its_connection_and_may_change_what_it_installs() {
         refused.contains("a different target is a different upgrade: create a new object"),
         "{refused}"
     );
+    let otherwise = json!({"spec": remote(json!({"authorize": "Never"}))});
+    let refused = upgrades.patch("u", "", &otherwise).await.unwrap_err();
+    assert!(refused.contains("how a console is upgraded cannot be changed"), "{refused}");
     for change in [
         json!({"version": "H42", "runKey": "2", "suspend": true}),
         json!({"hmcConsole": {"singleStepInstall": {"backupLocation": "USB", "ftp": null}}, "suspend": null}),

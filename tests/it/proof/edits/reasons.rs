@@ -51,6 +51,7 @@ fn way_out(reason: Reason) -> Way {
         | Reason::Frozen
         | Reason::Starting
         | Reason::Started
+        | Reason::WaitingForVendor
         | Reason::Running
         | Reason::OutOfSight
         | Reason::UpgradeSucceeded
@@ -85,6 +86,10 @@ fn way_out(reason: Reason) -> Way {
             "a_run_past_its_timeout_is_overdue_and_never_failed_while_it_moves",
         ),
         Reason::StartsDisabled => Way::Shown("stories/stops.rs", "an_operator_with_starts_disabled_starts_nothing"),
+        Reason::TokenExpired => Way::Shown(
+            "stories/hmc/remote.rs",
+            "a_token_that_runs_out_unused_ends_the_run_and_is_not_replaced_unasked",
+        ),
         Reason::LedgerDamaged => Way::Elsewhere("a ledger-admin repairs the ledger, which is no upgrade's own"),
         Reason::ReceiptUnreadable => Way::Elsewhere("the Windlass that wrote it, or a newer one, reads it"),
         Reason::ClockSkew => Way::Shown("proof/scenarios.rs", "a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing"),

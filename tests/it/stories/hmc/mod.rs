@@ -5,5 +5,6 @@ mod happy;
 mod inventory;
 mod others;
 mod refusals;
+mod remote;
 mod secrets;
 mod sight;
