@@ -79,11 +79,18 @@ fn config() -> controller::Config {
     controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE)
 }
 
-/// What of an object wakes its own controller: its spec, its annotations, and a status that somebody took away.
-fn stirs<K: Resource>(object: &K, observed: Option<i64>) -> u64 {
+/// What of an object wakes its own controller: its spec, its annotations, and what of its status must not stay as somebody else left it.
+fn stirs<K: Resource>(object: &K, shown: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (object.meta().generation, object.annotations(), observed).hash(&mut hasher);
+    (object.meta().generation, object.annotations(), shown).hash(&mut hasher);
     hasher.finish()
+}
+
+/// A status that was taken away, or that shows another state than before. The second leader of a moment may write an older one over an end that
+/// this process has shown and does not look at again; and what it wrote over its own end it cannot see before its cache has it.
+fn shows<K: Upgrade>(status: &K::Status) -> (Option<i64>, Option<String>) {
+    let told = K::told(status);
+    (told.observed_generation, told.state.map(str::to_owned))
 }
 
 /// Reconciles Connections until `stopping`.
@@ -224,10 +231,7 @@ pub async fn upgrades<K: Upgrade>(
         Ok(_) => {}
         Err(error) => tracing::warn!(kind = K::KIND.word(), %error, "the watch broke; it starts again"),
     });
-    let predicate = |object: &DeserializeGuard<K>| {
-        let status = object.0.as_ref().ok().and_then(HasStatus::status);
-        Some(stirs(object, status.and_then(|s| K::told(s).observed_generation)))
-    };
+    let predicate = |object: &DeserializeGuard<K>| Some(stirs(object, object.0.as_ref().ok().and_then(HasStatus::status).map(shows::<K>)));
     let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
     let wakes = context
         .wakes
@@ -278,6 +282,26 @@ fn failed<K: Resource>(kind: &'static str, object: &K, error: &dyn std::error::E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ClusterUpgradeBatch;
+
+    #[test]
+    fn a_state_that_somebody_else_wrote_is_looked_at_and_the_rest_of_a_status_is_not() {
+        let stirred = |status: &str| {
+            let batch = format!(
+                r#"{{"apiVersion":"windlass.dev/v1alpha1","kind":"ClusterUpgradeBatch","metadata":{{"name":"b","generation":1}},
+                    "spec":{{"connectionRef":{{"name":"vc"}},"clusters":[]}},"status":{status}}}"#
+            );
+            let batch: ClusterUpgradeBatch = serde_json::from_str(&batch).unwrap();
+            stirs(&batch, batch.status.as_ref().map(shows::<ClusterUpgradeBatch>))
+        };
+        let done = stirred(r#"{"observedGeneration":1,"state":"SUCCESS","message":"done"}"#);
+        assert_ne!(done, stirred(r#"{"observedGeneration":1,"state":"RUNNING","message":"done"}"#));
+        assert_ne!(done, stirred(r#"{"observedGeneration":-1}"#));
+        assert_eq!(
+            done,
+            stirred(r#"{"observedGeneration":1,"state":"SUCCESS","message":"other words"}"#)
+        );
+    }
 
     #[tokio::test]
     async fn what_stops_before_its_first_list_ends_and_what_has_begun_is_finished() {

@@ -14,7 +14,11 @@ pub fn hints(stage: &Stage) -> anyhow::Result<String> {
         kubectl = format!("{kubectl} {word}");
     }
     let config = stage.plane.kubeconfig_path().display();
-    let (control, appliance) = (stage.vcenter.control_url(), stage.appliance.control_url());
+    let (control, appliance, console) = (
+        stage.vcenter.control_url(),
+        stage.appliance.control_url(),
+        stage.console.control_url(),
+    );
     let (scratch, listen) = (stage.plane.scratch().display(), &stage.listen);
     Ok(format!(
         r#"
@@ -23,7 +27,7 @@ It stays up for you to look around; Ctrl-C ends and removes everything. In anoth
   export KUBECONFIG={config}
   alias kubectl='{kubectl}'        # if you have none
 
-  kubectl get cub,appup,winv -A -o wide
+  kubectl get upgrades,winv -A -o wide
   kubectl get cub vc1-1-30 -n {NAMESPACE} -o yaml
   kubectl get upgradereceipts -o wide
   kubectl explain cub.spec.strategy
@@ -38,6 +42,7 @@ The simulated vendors can be steered:
   curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","query":"upgradeMultiple"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
   curl -s {appliance}/state
   curl -s -X POST {appliance}/settings -d '{{"repository_unreachable":true}}'     # what it offers cannot be told
+  curl -s {console}/state
 
 The operator's metrics: curl -s http://{listen}/metrics
 "#

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::sim::appliance;
+use crate::sim::hmc;
 use crate::sim::vcenter;
 use crate::stage::Stage;
 
@@ -13,7 +14,13 @@ const CONNECTION: &str = include_str!("manifests/connection.yaml");
 const UPGRADE: &str = include_str!("manifests/upgrade.yaml");
 const APPLIANCE: &str = include_str!("manifests/appliance.yaml");
 const UPDATE: &str = include_str!("manifests/update.yaml");
+const CONSOLE: &str = include_str!("manifests/console.yaml");
 const INVENTORIES: &str = include_str!("manifests/inventories.yaml");
+
+/// A console that installs a bundle by itself.
+pub const INSTALL: &str = include_str!("manifests/install.yaml");
+/// One whose update IBM schedules.
+pub const REMOTE: &str = include_str!("manifests/remote.yaml");
 
 /// Writes those of the vCenter, and returns the folder. `fixed`: with the edit that a person makes after the rejection.
 pub fn vcenter(stage: &Stage, fixed: bool) -> anyhow::Result<PathBuf> {
@@ -49,6 +56,21 @@ pub fn update(stage: &Stage, name: &str, version: &str) -> anyhow::Result<(PathB
     let text = UPDATE.replace("${NAME}", name).replace("${VERSION}", version);
     std::fs::write(&file, &text)?;
     Ok((file, text))
+}
+
+/// Writes the console's namespace, Connection and Inventory; returns the file.
+pub fn console(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let (file, sim) = (folder(stage)?.join("console.yaml"), &stage.console);
+    let text = filled(CONSOLE, &sim.url(), hmc::USER, hmc::PASSWORD, sim.ca_pem());
+    std::fs::write(&file, text)?;
+    Ok(file)
+}
+
+/// Writes an upgrade of the console; returns the file.
+pub fn firmware(stage: &Stage, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    let file = folder(stage)?.join(format!("{name}.yaml"));
+    std::fs::write(&file, text)?;
+    Ok(file)
 }
 
 fn connection(stage: &Stage, ca: &str) -> String {

@@ -1,4 +1,4 @@
-//! What the API server tells over watches: the batch, the appliance's updates, Connections, receipts, and every state that was ever shown.
+//! What the API server tells over watches: the batch, the appliance's updates, the console's upgrades, Connections, receipts, and every state that was ever shown.
 //!
 //! Made by [`stage`](super::stage). Nothing polls: each change arrives as an event, is remembered here and drawn at once, so a state
 //! that lasted for a moment only is not missed. It may write nothing.
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use windlass::api::ApplianceUpdate;
 use windlass::api::ClusterUpgradeBatch;
 use windlass::api::Connection;
+use windlass::api::FirmwareUpgrade;
 use windlass::api::UpgradeReceipt;
 
 use crate::screen::Screen;
@@ -29,6 +30,8 @@ use crate::tables;
 pub const NAMESPACE: &str = "vsphere";
 /// The namespace of the appliance's.
 pub const DR: &str = "dr";
+/// The namespace of the console's.
+pub const MAINFRAME: &str = "mainframe";
 
 /// All that was seen.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +42,8 @@ pub struct Seen {
     pub connection: Option<Connection>,
     /// The appliance's updates by name.
     pub updates: BTreeMap<String, ApplianceUpdate>,
+    /// The console's upgrades by name.
+    pub firmware: BTreeMap<String, FirmwareUpgrade>,
     /// All receipts by name.
     pub receipts: BTreeMap<String, UpgradeReceipt>,
     /// Every state that the batch was ever in, with the reason of Ready.
@@ -47,6 +52,8 @@ pub struct Seen {
     pub row_states: BTreeSet<String>,
     /// Every state that an update of the appliance was ever in, with the reason.
     pub update_states: BTreeSet<(String, String, String)>,
+    /// The same of the console's upgrades.
+    pub firmware_states: BTreeSet<(String, String, String)>,
 }
 
 impl Seen {
@@ -74,6 +81,24 @@ impl Seen {
     /// Whether an update of the appliance was ever in this state, or in this state for this reason.
     pub fn update_was(&self, name: &str, state: &str, reason: Option<&str>) -> bool {
         let mut states = self.update_states.iter();
+        states.any(|(n, s, r)| (n.as_str(), s.as_str()) == (name, state) && reason.is_none_or(|reason| reason == r))
+    }
+
+    /// The state of an upgrade of the console.
+    pub fn firmware_state(&self, name: &str) -> &str {
+        let status = self.firmware.get(name).and_then(|u| u.status.as_ref());
+        status.and_then(|s| s.state.as_deref()).unwrap_or_default()
+    }
+
+    /// What an upgrade of the console says.
+    pub fn firmware_message(&self, name: &str) -> &str {
+        let status = self.firmware.get(name).and_then(|u| u.status.as_ref());
+        status.and_then(|s| s.message.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether an upgrade of the console was ever in this state, or in this state for this reason.
+    pub fn firmware_was(&self, name: &str, state: &str, reason: Option<&str>) -> bool {
+        let mut states = self.firmware_states.iter();
         states.any(|(n, s, r)| (n.as_str(), s.as_str()) == (name, state) && reason.is_none_or(|reason| reason == r))
     }
 
@@ -114,6 +139,14 @@ impl Seen {
                 }
                 self.updates.insert(update.name_any(), *update);
             }
+            Change::Firmware(upgrade) => {
+                let status = upgrade.status.clone().unwrap_or_default();
+                let reason = status.targets.first().and_then(|row| row.reason.clone()).unwrap_or_default();
+                if let Some(state) = status.state {
+                    self.firmware_states.insert((upgrade.name_any(), state, reason));
+                }
+                self.firmware.insert(upgrade.name_any(), *upgrade);
+            }
             Change::Connection(connection) => self.connection = connection.map(|c| *c),
             Change::Receipt(receipt) => {
                 self.receipts.insert(receipt.name_any(), *receipt);
@@ -132,6 +165,7 @@ enum Change {
     Batch(Option<Box<ClusterUpgradeBatch>>),
     Connection(Option<Box<Connection>>),
     Update(Box<ApplianceUpdate>),
+    Firmware(Box<FirmwareUpgrade>),
     Receipt(Box<UpgradeReceipt>),
 }
 
@@ -149,6 +183,7 @@ impl Watches {
             batches(Api::namespaced(client.clone(), NAMESPACE)),
             connections(Api::namespaced(client.clone(), NAMESPACE)),
             updates(Api::namespaced(client.clone(), DR)),
+            firmware(Api::namespaced(client.clone(), MAINFRAME)),
             receipts(Api::all(client.clone())),
         ]);
         let mut task = JoinSet::new();
@@ -201,6 +236,15 @@ fn updates(api: Api<ApplianceUpdate>) -> BoxStream<'static, Change> {
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let change = async |event| match event {
         Ok(Event::Apply(update) | Event::InitApply(update)) => Some(Change::Update(Box::new(update))),
+        _ => None,
+    };
+    events.filter_map(change).boxed()
+}
+
+fn firmware(api: Api<FirmwareUpgrade>) -> BoxStream<'static, Change> {
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let change = async |event| match event {
+        Ok(Event::Apply(upgrade) | Event::InitApply(upgrade)) => Some(Change::Firmware(Box::new(upgrade))),
         _ => None,
     };
     events.filter_map(change).boxed()

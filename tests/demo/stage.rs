@@ -1,4 +1,4 @@
-//! Everything that runs: the control plane, the simulators of both vendors, the operator, and the watches on the API.
+//! Everything that runs: the control plane, the simulators of all vendors, the operator, and the watches on the API.
 //!
 //! Made by `main`, used by [`story`](super::story). All children hang on the plane's supervisor, which ends them and removes the
 //! folder when this process ends, however it ends. Everything listens on loopback.
@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use anyhow::bail;
 
 use crate::appliance;
+use crate::console;
 use crate::operator;
 use crate::plane::Child;
 use crate::plane::KUBERNETES_VERSION;
@@ -26,6 +27,7 @@ use crate::sim::Running;
 use crate::sim::VCenter;
 use crate::sim::appliance::Appliance;
 use crate::sim::faults::Faults;
+use crate::sim::hmc::Hmc;
 use crate::sim::vcenter::Cluster;
 use crate::sim::vcenter::Note;
 use crate::sim::vcenter::Severity;
@@ -45,6 +47,8 @@ pub struct Stage {
     pub vcenter: Running<VCenter>,
     /// The recovery appliance.
     pub appliance: Running<Appliance>,
+    /// The HMC.
+    pub console: Running<Hmc>,
     /// Where the operator's endpoints listen.
     pub listen: String,
     watches: Watches,
@@ -71,10 +75,12 @@ impl Stage {
         screen.say(&format!("Kubernetes {version} is ready at {}", plane.server_url()));
         let vcenter = VCenter::start(vcenter(speed)).await?;
         let appliance = Appliance::start(appliance::config(speed)).await?;
+        let console = Hmc::start(console::config(speed)).await?;
         screen.say(&format!(
-            "a simulated vCenter listens at {}, a recovery appliance at {}; their clocks run {speed} times as fast as ours",
+            "a simulated vCenter listens at {}, a recovery appliance at {}, an HMC at {}; their clocks run {speed} times as fast as ours",
             vcenter.url(),
-            appliance.url()
+            appliance.url(),
+            console.url()
         ));
         let logs = logs.unwrap_or_else(|| plane.scratch().to_owned());
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
@@ -91,6 +97,7 @@ impl Stage {
             plane,
             vcenter,
             appliance,
+            console,
             binary,
             logs,
         };
@@ -202,12 +209,15 @@ impl Stage {
         let connection = serde_json::to_string_pretty(&seen.connection.and_then(|c| c.status)).unwrap_or_default();
         let updates: Vec<_> = seen.updates.values().map(|u| &u.status).collect();
         let updates = serde_json::to_string_pretty(&updates).unwrap_or_default();
+        let firmware: Vec<_> = seen.firmware.values().map(|u| &u.status).collect();
+        let firmware = serde_json::to_string_pretty(&firmware).unwrap_or_default();
         let log = self.operator.as_ref().map_or_else(|| "it does not run".to_owned(), tail);
         format!(
-            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nof the appliance's updates:\n{updates}\nlast requests to \
-             vCenter:\n{}\nto the appliance:\n{}\noperator's log:\n{log}",
+            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nof the appliance's updates:\n{updates}\nof the console's \
+             upgrades:\n{firmware}\nlast requests to vCenter:\n{}\nto the appliance:\n{}\nto the console:\n{}\noperator's log:\n{log}",
             last_requests(self.vcenter.log()),
-            last_requests(self.appliance.log())
+            last_requests(self.appliance.log()),
+            last_requests(self.console.log())
         )
     }
 }

@@ -5,6 +5,7 @@
 use kube::ResourceExt;
 use windlass::api::ApplianceUpdate;
 use windlass::api::ClusterUpgradeBatch;
+use windlass::api::FirmwareUpgrade;
 use windlass::api::UpgradeReceipt;
 
 use crate::screen::Table;
@@ -25,7 +26,7 @@ fn versions(current: Option<&str>, desired: &str) -> String {
     }
 }
 
-/// The batch with its clusters, and the updates of the appliance.
+/// The batch with its clusters, the updates of the appliance, and the upgrades of the console.
 pub fn upgrades(seen: &Seen) -> Table {
     let mut lines = seen.batch.as_ref().map(batch).unwrap_or_default();
     if !seen.updates.is_empty() {
@@ -33,7 +34,25 @@ pub fn upgrades(seen: &Seen) -> Table {
         let told = seen.updates.values().filter(|u| u.status.is_some());
         lines.extend(told.map(|u| (false, update(u))));
     }
+    if !seen.firmware.is_empty() {
+        lines.push((true, columns(["FIRMWARE", "STATE", "PROGRESS", "VERSION", "MESSAGE"])));
+        let told = seen.firmware.values().filter(|u| u.status.is_some());
+        lines.extend(told.map(|u| (false, firmware(u))));
+    }
     Table { lines }
+}
+
+fn firmware(upgrade: &FirmwareUpgrade) -> String {
+    let status = upgrade.status.clone().unwrap_or_default();
+    let state = status.state.as_deref().unwrap_or_default();
+    let current = status.current_version.as_deref().filter(|_| state != "SUCCESS");
+    columns([
+        &upgrade.name_any(),
+        state,
+        &status.progress.map(|p| format!("{p} %")).unwrap_or_default(),
+        &versions(current, &upgrade.spec.version),
+        status.message.as_deref().unwrap_or_default(),
+    ])
 }
 
 fn update(update: &ApplianceUpdate) -> String {

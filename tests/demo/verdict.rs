@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::appliance;
+use crate::console;
 use crate::seen::Seen;
 use crate::sim::Log;
 use crate::sim::Outcome;
@@ -17,30 +18,34 @@ use crate::tables;
 
 /// Prints the end, and returns a sentence for each expectation that was not met.
 pub fn give(stage: &Stage) -> Vec<String> {
-    let (seen, vcenter, appliance) = (stage.seen(), stage.vcenter.log(), stage.appliance.log());
+    let (seen, vcenter, appliance, hmc) = (stage.seen(), stage.vcenter.log(), stage.appliance.log(), stage.console.log());
     let mut missed = missed(&seen, vcenter);
     missed.extend(missed_at_appliance(&seen, appliance));
+    missed.extend(missed_at_console(&seen, hmc));
     let screen = &stage.screen;
     screen.freeze();
     screen.line(&format!("\n{}\n", tables::receipts(seen.receipts.values())));
     let states: Vec<&str> = STATES.iter().copied().filter(|s| batch_was(&seen, s)).collect();
     let updates: BTreeSet<&str> = seen.update_states.iter().map(|(_, state, _)| state.as_str()).collect();
+    let firmware: BTreeSet<&str> = seen.firmware_states.iter().map(|(_, state, _)| state.as_str()).collect();
     let rows: Vec<&str> = seen.row_states.iter().map(String::as_str).collect();
     screen.line(&format!(
-        "states seen on a watch: batch {}; clusters {}; appliance {}",
+        "states seen on a watch: batch {}; clusters {}; appliance {}; console {}",
         states.join(", "),
         rows.join(", "),
-        updates.into_iter().collect::<Vec<_>>().join(", ")
+        updates.into_iter().collect::<Vec<_>>().join(", "),
+        firmware.into_iter().collect::<Vec<_>>().join(", ")
     ));
     screen.line(&requests("vCenter", vcenter));
     screen.line(&requests("the appliance", appliance));
+    screen.line(&requests("the console", hmc));
     for sentence in &missed {
         screen.line(&format!("NOT AS EXPECTED: {sentence}"));
     }
     screen.line(&format!(
         "starts: {}, duplicates: {}",
-        vcenter.committed().len() + appliance.committed().len(),
-        vcenter.duplicates().len() + appliance.duplicates().len()
+        vcenter.committed().len() + appliance.committed().len() + hmc.committed().len(),
+        vcenter.duplicates().len() + appliance.duplicates().len() + hmc.duplicates().len()
     ));
     missed
 }
@@ -129,5 +134,26 @@ fn missed_at_appliance(seen: &Seen, log: &Log) -> Vec<String> {
     let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
     expect(starts == 2, format!("the appliance took {starts} starts, not 2"));
     expect(duplicates == 0, format!("{duplicates} starts of the appliance were duplicates"));
+    missed
+}
+
+fn missed_at_console(seen: &Seen, log: &Log) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut expect = |so: bool, otherwise: String| {
+        if !so {
+            missed.push(otherwise);
+        }
+    };
+    for upgrade in [console::INSTALL, console::REMOTE] {
+        let is = seen.firmware_state(upgrade);
+        expect(is == "SUCCESS", format!("{upgrade} is {is} at the end, not SUCCESS"));
+        expect(
+            !seen.firmware_was(upgrade, "FAILED", None),
+            format!("{upgrade} was shown as FAILED"),
+        );
+    }
+    let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
+    expect(starts == 1, format!("the console took {starts} installs, not 1"));
+    expect(duplicates == 0, format!("{duplicates} installs of the console were duplicates"));
     missed
 }

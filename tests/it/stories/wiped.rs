@@ -1,5 +1,7 @@
 //! A status is a view: taken away, it comes back the same, and nothing starts.
 
+use kube::api::Patch;
+use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
 
@@ -55,5 +57,31 @@ async fn a_wiped_status_is_rebuilt_and_nothing_starts() -> anyhow::Result<()> {
         }
     }
     assert_eq!(world.vcenter.log().posts().len(), 2);
+    Ok(())
+}
+
+/// As the second leader of a moment does, who has not seen the end yet.
+#[tokio::test]
+async fn an_end_that_somebody_wrote_over_is_shown_again_and_nothing_starts() -> anyhow::Result<()> {
+    let (world, _operator) = World::ready("overwritten", Config::with_clusters(1)).await?;
+    let clusters = json!([{"cluster": "domain-c1"}]);
+    world
+        .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
+        .await?;
+    world.until("b", "it runs", |s| s.row("domain-c1")["reason"] == "Running").await?;
+    world.finish();
+    let before = world.state("b", "SUCCESS").await?;
+    let older = json!({"status": {"state": "RUNNING", "completedAt": null}});
+    world
+        .batches()
+        .patch_status("b", &PatchParams::default(), &Patch::Merge(older))
+        .await?;
+    let after = world
+        .until("b", "the end is back", |s| {
+            s.state() == "SUCCESS" && !s.json["completedAt"].is_null()
+        })
+        .await?;
+    assert_eq!(lasting(&after), lasting(&before));
+    assert_eq!(world.vcenter.log().posts().len(), 1);
     Ok(())
 }
