@@ -17,6 +17,7 @@
 //! | [`faults`], [`pipeline`] | fault rules and the path of one request through them | yes |
 //! | [`log`] | requests and committed starts | yes |
 //! | [`control`], [`running`] | the control API; a started simulator | yes |
+//! | [`secret`] | what nobody may print | yes |
 //! | [`vendor`] | what a simulator of one vendor has to provide | yes |
 //! | [`vcenter`] | vCenter, `namespace-management/software/clusters` | no |
 //! | [`appliance`] | the VMware recovery appliance, configuration API v2 | no |
@@ -47,6 +48,7 @@ pub mod hmc;
 pub mod log;
 pub mod pipeline;
 pub mod running;
+pub mod secret;
 pub mod tls;
 pub mod vcenter;
 pub mod vendor;
