@@ -21,6 +21,7 @@
 //! | [`vendor`] | what a simulator of one vendor has to provide | yes |
 //! | [`vcenter`] | vCenter, `namespace-management/software/clusters` | no |
 //! | [`appliance`] | the VMware recovery appliance, configuration API v2 | no |
+//! | [`aruba`] | Aruba Central (classic), at the level of a provider with many customers | no |
 //! | [`hmc`] | IBM's Hardware Management Console, Web Services API | no |
 //!
 //! A story uses it so:
@@ -40,6 +41,7 @@
 )]
 
 pub mod appliance;
+pub mod aruba;
 pub mod clock;
 pub mod control;
 pub mod door;
