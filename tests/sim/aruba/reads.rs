@@ -28,8 +28,10 @@ pub(super) struct Query<'a> {
 impl<'a> Query<'a> {
     pub(super) fn new(request: &Request, known: &[&str], settings: &'a Settings) -> Result<Self, Refusal> {
         let pairs = request.query_pairs();
-        for (at, (name, _)) in pairs.iter().enumerate() {
-            if !known.contains(&name.as_str()) || pairs[..at].iter().any(|(before, _)| before == name) {
+        for (at, (name, value)) in pairs.iter().enumerate() {
+            // The vendor's own client gives every parameter twice, with the same value; two values would be two questions.
+            let differs = |(before, other): &(String, String)| before == name && other != value;
+            if !known.contains(&name.as_str()) || pairs[..at].iter().any(differs) {
                 let text = format!("Unsupported query combination ({name})");
                 return Err(Refusal::combination(text, settings));
             }

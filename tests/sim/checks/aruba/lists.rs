@@ -70,6 +70,8 @@ async fn the_types_of_devices_are_told_apart() {
     bench.refused(bench.read(CUSTOMER, "devices?model=6300M"), 400, "0003").await;
     bench.refused(bench.read(CUSTOMER, "swarms?limit=5&limit=6"), 400, "0003").await;
     bench.refused(bench.read(CUSTOMER, "swarms?device_type=IAP"), 400, "0003").await;
+    let twice = bench.told("swarms?limit=2&offset=0&limit=2&offset=0").await;
+    assert_eq!(twice["swarms"].as_array().unwrap().len(), 2, "as the vendor's own client asks");
 }
 
 #[tokio::test]
