@@ -129,12 +129,16 @@ pub struct Match {
     pub method: Option<String>,
     /// The whole path; `*` stands for any run of characters, slashes too. So a prefix is `/api/*`.
     pub path: Option<String>,
+    /// But not this one, in the same form.
+    pub except: Option<String>,
     /// A part of the raw query.
     pub query: Option<String>,
     /// A part of the body.
     pub body: Option<String>,
     /// A part of the User-Agent.
     pub user_agent: Option<String>,
+    /// A header and a part of its value.
+    pub header: Option<(String, String)>,
 }
 
 impl Match {
@@ -144,6 +148,12 @@ impl Match {
             path: Some(path.to_owned()),
             ..Self::default()
         }
+    }
+
+    #[must_use]
+    pub fn except(mut self, path: &str) -> Self {
+        self.except = Some(path.to_owned());
+        self
     }
 
     #[must_use]
@@ -158,13 +168,22 @@ impl Match {
         self
     }
 
+    #[must_use]
+    pub fn header(mut self, name: &str, part: &str) -> Self {
+        self.header = Some((name.to_owned(), part.to_owned()));
+        self
+    }
+
     fn takes(&self, request: &Request) -> bool {
+        let has = |(name, part): &(String, String)| request.header(name).is_some_and(|value| value.contains(part));
         let holds = |wanted: &Option<String>, test: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(test);
         holds(&self.method, &|method| request.method.as_str().eq_ignore_ascii_case(method))
             && holds(&self.path, &|glob| globs(glob, &request.path))
+            && holds(&self.except, &|glob| !globs(glob, &request.path))
             && holds(&self.query, &|part| request.query.contains(part))
             && holds(&self.body, &|part| String::from_utf8_lossy(&request.body).contains(part))
             && holds(&self.user_agent, &|part| request.user_agent().contains(part))
+            && self.header.as_ref().is_none_or(has)
     }
 }
 

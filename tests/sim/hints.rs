@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::sim::Running;
 use super::sim::vendor::Vendor;
-use super::sim::{appliance, hmc, vcenter};
+use super::sim::{appliance, aruba, hmc, vcenter};
 
 /// Where it is and how to get in.
 pub struct Place {
@@ -134,6 +134,50 @@ Steer it, and be IBM, who schedules an update with the newest token:
   curl -s -X POST {control}/targets/{TARGET} -d '{{"ends":"same_bundle"}}'
   curl -s -X POST {control}/settings -d '{{"jobs_survive_restart":false,"ended_updates_listed":true}}'
   curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","path":"*/single-step-install"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
+
+Ctrl-C ends it.
+"#
+    )
+}
+
+pub fn aruba(place: &Place) -> String {
+    use aruba::{AUTHORIZE, CLIENT_ID, CLIENT_SECRET, CUSTOMER, LOGIN, MSP, TARGET, TOKEN, VERSION_NEW, cancel_path, start_path};
+    let Place {
+        url,
+        control,
+        ca,
+        trust,
+        user,
+        password,
+    } = place;
+    let (start, cancel) = (start_path(CUSTOMER), cancel_path(CUSTOMER));
+    format!(
+        r#"Central  {url}
+control  {control}
+CA       {ca}
+Log in with the code grant, or be given tokens at once:
+  JSON='Content-Type: application/json'
+  curl -s {trust} -c jar -H "$JSON" -X POST '{url}{LOGIN}?client_id={CLIENT_ID}' -d '{{"username":"{user}","password":"{password}"}}'
+  CODE=$(curl -s {trust} -b jar -H "X-CSRF-TOKEN: $(awk '$6 == "csrftoken" {{print $7}}' jar)" -H "$JSON" -X POST \
+    '{url}{AUTHORIZE}?client_id={CLIENT_ID}&response_type=code&scope=all' -d '{{"customer_id":"{MSP}"}}' | cut -d '"' -f 4)
+  curl -s {trust} -X POST "{url}{TOKEN}?client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}&grant_type=authorization_code&code=$CODE"
+  TOKEN=$(curl -s -X POST {control}/targets/{TARGET} -d '{{"issue":"{CLIENT_ID}"}}' | sed -n 's/.*"access_token": "\(.*\)".*/\1/p')
+
+Look, start, cancel:
+  curl -s {trust} -H "Authorization: Bearer $TOKEN" -H 'TenantID: {CUSTOMER}' '{url}/firmware/v1/devices?device_type=CX&limit=20&offset=0'
+  curl -s {trust} -H "Authorization: Bearer $TOKEN" -H 'TenantID: {CUSTOMER}' '{url}/firmware/v1/swarms'
+  curl -s {trust} -H "Authorization: Bearer $TOKEN" -H "$JSON" -X POST {url}{start} \
+    -d '{{"device_type":"CX","firmware_version":"{VERSION_NEW}","reboot":true,"exclude_groups":"[\"TestGroup2\"]"}}'
+  curl -s {trust} -H "Authorization: Bearer $TOKEN" -H "$JSON" -X POST {url}{cancel} -d '{{"device_type":"CX"}}'
+
+Steer it:
+  curl -s {control}/state
+  curl -s {control}/starts
+  curl -s -X POST {control}/clock -d '{{"advance":300}}'
+  curl -s -X POST {control}/targets/{CUSTOMER} -d '{{"start":{{"device_type":"HP","firmware_version":"16.11.0012","reboot":true}}}}'
+  curl -s -X POST {control}/targets/CX0000000001 -d '{{"online":false}}'
+  curl -s -X POST {control}/settings -d '{{"scheduled_at":"never","second_start":"refused","retry_after":"seconds"}}'
+  curl -s -X POST {control}/rules -d '{{"match":{{"method":"POST","path":"{start}"}},"action":{{"do":"drop","when":"after"}},"remaining":1}}'
 
 Ctrl-C ends it.
 "#

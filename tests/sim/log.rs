@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -41,6 +43,8 @@ pub struct Entry {
     pub method: String,
     pub path: String,
     pub query: String,
+    /// On whose behalf, where a header says so.
+    pub scope: Option<String>,
     /// The body where it is JSON.
     pub body: Option<Value>,
     pub user_agent: String,
@@ -135,6 +139,15 @@ impl Log {
         lock(&self.book).entries.clone()
     }
 
+    /// How many of these requests came on each simulated day, in GMT.
+    pub fn per_day(&self, which: impl Fn(&Entry) -> bool) -> BTreeMap<Date, usize> {
+        let mut days = BTreeMap::new();
+        for entry in lock(&self.book).entries.iter().filter(|entry| which(entry)) {
+            *days.entry(TimeZone::UTC.to_datetime(entry.at).date()).or_default() += 1;
+        }
+        days
+    }
+
     /// The requests that asked for a start, whatever became of them.
     pub fn posts(&self) -> Vec<Entry> {
         lock(&self.book).entries.iter().filter(|entry| entry.start).cloned().collect()
@@ -194,7 +207,9 @@ impl Log {
 
     /// Completes a request that [`Log::begin`] wrote.
     pub(super) fn amend(&self, number: u64, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = lock(&self.book).entries.iter_mut().find(|entry| entry.number == number) {
+        // An entry's number is its place, from 1: a day's quota of calls is not searched for each of them.
+        let place = usize::try_from(number).unwrap_or_default().wrapping_sub(1);
+        if let Some(entry) = lock(&self.book).entries.get_mut(place) {
             change(entry);
         }
         self.bump();

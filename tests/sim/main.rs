@@ -4,11 +4,13 @@
 //! cargo run --example sim -- --clusters 3 --speed 60 --ca-out sim-ca.pem
 //! cargo run --example sim -- --vendor appliance --speed 10
 //! cargo run --example sim -- --vendor hmc --speed 10
+//! cargo run --example sim -- --vendor aruba --customers 300 --devices 20 --speed 10
 //! ```
 //!
 //! prints its URLs and calls to begin with. An upgrade of a vCenter's cluster takes ten simulated minutes, at `--speed 60` so ten real
-//! seconds; an install on the appliance takes eight, two of them with its port closed, and one on the console eleven, four of them so. Then, for example, lose the answer to the next
-//! start after it was taken, start, and see that it was counted all the same:
+//! seconds; an install on the appliance takes eight, two of them with its port closed, and one on the console eleven, four of them so. A customer's devices at Central take
+//! nine and more, one after the other. Then, for example, lose the answer to the next start after it was taken, start, and see that it was
+//! counted all the same:
 //!
 //! ```text
 //! curl -X POST $CONTROL/rules -d '{"match":{"method":"POST","query":"upgradeMultiple"},"action":{"do":"drop","when":"after"},"remaining":1}'
@@ -32,6 +34,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use sim::appliance::{self, Appliance};
+use sim::aruba::{self, Central};
 use sim::hmc::{self, Hmc};
 use sim::vcenter::{self, VCenter};
 use sim::vendor::Vendor;
@@ -59,6 +62,12 @@ struct Args {
     /// Appliance: how many tasks of others have long ended
     #[arg(long, default_value_t = 0)]
     old_tasks: u32,
+    /// Central: how many customers: 4d1c0000, 4d1c0001 and so on
+    #[arg(long, default_value_t = 2)]
+    customers: u16,
+    /// Central: how many devices of each type a customer has
+    #[arg(long, default_value_t = 4)]
+    devices: u32,
     /// Who may log in and do everything (by default one that is printed)
     #[arg(long)]
     user: Option<String>,
@@ -78,6 +87,8 @@ enum Which {
     Appliance,
     /// A Hardware Management Console of IBM Z
     Hmc,
+    /// Aruba Central, with many customers
+    Aruba,
 }
 
 impl Args {
@@ -126,6 +137,19 @@ async fn main() -> anyhow::Result<()> {
                 &hmc,
                 &args,
                 &hints::hmc(&hints::Place::new(&hmc, args.ca_out.as_deref(), user, password)),
+            )
+            .await
+        }
+        Which::Aruba => {
+            let (user, password) = args.credentials(aruba::USER, aruba::PASSWORD);
+            let estate = aruba::Estate::msp(args.customers, args.devices);
+            let mut config = aruba::Config::default().clock(clock).estate(|e| *e = estate);
+            config.accounts = vec![aruba::Account::msp(aruba::CLIENT_ID, aruba::CLIENT_SECRET, &user, &password)];
+            let central = Central::start_on(config, args.port, args.control_port).await?;
+            run(
+                &central,
+                &args,
+                &hints::aruba(&hints::Place::new(&central, args.ca_out.as_deref(), user, password)),
             )
             .await
         }

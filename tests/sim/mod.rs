@@ -17,9 +17,11 @@
 //! | [`faults`], [`pipeline`] | fault rules and the path of one request through them | yes |
 //! | [`log`] | requests and committed starts | yes |
 //! | [`control`], [`running`] | the control API; a started simulator | yes |
+//! | [`secret`] | what nobody may print | yes |
 //! | [`vendor`] | what a simulator of one vendor has to provide | yes |
 //! | [`vcenter`] | vCenter, `namespace-management/software/clusters` | no |
 //! | [`appliance`] | the VMware recovery appliance, configuration API v2 | no |
+//! | [`aruba`] | Aruba Central (classic), at the level of a provider with many customers | no |
 //! | [`hmc`] | IBM's Hardware Management Console, Web Services API | no |
 //!
 //! A story uses it so:
@@ -39,6 +41,7 @@
 )]
 
 pub mod appliance;
+pub mod aruba;
 pub mod clock;
 pub mod control;
 pub mod door;
@@ -47,6 +50,7 @@ pub mod hmc;
 pub mod log;
 pub mod pipeline;
 pub mod running;
+pub mod secret;
 pub mod tls;
 pub mod vcenter;
 pub mod vendor;

@@ -56,9 +56,14 @@ impl Core {
     async fn vendor(&self, request: &Request) -> Reply {
         let reply = self.vendor.handle(request).await;
         if request.method == axum::http::Method::GET {
-            lock(&self.answered).insert(cache_key(request), reply.clone());
+            lock(&self.answered).insert(self.cache_key(request), reply.clone());
         }
         reply
+    }
+
+    fn cache_key(&self, request: &Request) -> String {
+        let scope = self.vendor.scope(request).unwrap_or_default();
+        format!("{scope} {}?{}", request.path, request.query)
     }
 
     /// A named status answered in the vendor's stead.
@@ -77,10 +82,6 @@ impl Core {
         };
         Reply { status, headers, body }
     }
-}
-
-fn cache_key(request: &Request) -> String {
-    format!("{}?{}", request.path, request.query)
 }
 
 /// What to do on the connection in the end.
@@ -127,7 +128,8 @@ pub(super) async fn serve(
         wall: Timestamp::now(),
         method: request.method.to_string(),
         path: request.path.clone(),
-        query: request.query.clone(),
+        query: core.vendor.logged_query(&request),
+        scope: core.vendor.scope(&request),
         body: core.vendor.logged_body(&request),
         user_agent: request.user_agent().to_owned(),
         session,
@@ -268,7 +270,7 @@ async fn process(core: Arc<Core>, request: Request) -> Verdict {
             Verdict::Answer(Reply::empty(status).with_header(header::LOCATION.as_str(), to))
         }
         Action::Stale => {
-            let known = lock(&core.answered).get(&cache_key(&request)).cloned();
+            let known = lock(&core.answered).get(&core.cache_key(&request)).cloned();
             let reply = match known {
                 Some(reply) if request.method == axum::http::Method::GET => reply,
                 _ => core.vendor(&request).await,

@@ -153,6 +153,16 @@ pub trait Vendor: Send + Sync + 'static {
         serde_json::from_slice(&request.body).ok()
     }
 
+    /// The request's query as the log keeps it. One that may carry a secret says here what is shown of it.
+    fn logged_query(&self, request: &Request) -> String {
+        request.query.clone()
+    }
+
+    /// On whose behalf it is, where that is told by neither path nor query: two requests that differ in it are not the same.
+    fn scope(&self, _request: &Request) -> Option<String> {
+        None
+    }
+
     /// The body in which this vendor reports an error of that status; Null where it has none.
     fn error_body(&self, status: u16) -> Value;
 

@@ -1,6 +1,7 @@
 //! Checks of the simulators themselves, over real TLS with a plain client: an oracle that is wrong proves nothing.
 
 mod appliance;
+mod aruba;
 mod clusters;
 mod control;
 mod faults;

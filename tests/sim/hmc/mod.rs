@@ -23,7 +23,6 @@ mod ibm;
 mod install;
 mod job;
 mod life;
-mod secret;
 mod session;
 mod settings;
 mod state;
@@ -42,7 +41,6 @@ pub use console::{Console, Ends, Failure, RCL_PROGRESS};
 pub use ibm::Ibm;
 pub use install::{Asked, EVERYTHING};
 pub use job::{JOBS, Job, JobStatus};
-pub use secret::{REDACTED, Secret};
 pub use session::{Mfa, User};
 pub use settings::{ErrorBody, InstallAnswer, NotOnOffer, PropertiesQuery, Results, SecondInstall, Settings, SlowBoot};
 pub use token::Token;
@@ -52,6 +50,8 @@ use super::Clock;
 use super::faults::Match;
 use super::log::Log;
 use super::running::{Options, Running};
+use super::secret;
+pub use super::secret::{REDACTED, Secret};
 use super::vendor::{Power, Reply, Request, Vendor};
 
 /// The header that carries the session's id [C: X-API-Session], as HTTP compares it.

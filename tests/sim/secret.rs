@@ -1,4 +1,4 @@
-//! What nobody may print: passwords, of users and of FTP servers.
+//! What nobody may print: passwords and tokens, of users and of others.
 //!
 //! A failed test prints what it compared, and a log is read by people: so a password is shown by no `Debug` and by no entry of the log
 //! here. A test that has to know it asks by name ([`Secret::expose`]).
@@ -47,4 +47,13 @@ pub fn redacted(mut of: Value) -> Value {
         _ => {}
     }
     of
+}
+
+/// The query with the values of these keys made unreadable.
+pub fn redacted_query(query: &str, secret: &[&str]) -> String {
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if secret.contains(&name) => format!("{name}={REDACTED}"),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(shown).collect::<Vec<_>>().join("&")
 }
