@@ -108,6 +108,15 @@ impl Client {
     }
 }
 
+/// Who is to be granted what, for the command that a Connection prints.
+#[derive(Clone, Debug)]
+pub struct Grantee {
+    /// `namespace:name` of our service account.
+    pub service_account: String,
+    /// The ClusterRole.
+    pub role: String,
+}
+
 /// What clients are made with.
 pub struct Clients {
     kube: kube::Client,
@@ -118,7 +127,7 @@ pub struct Clients {
     sights: Arc<Sights>,
     wakes: Arc<Wakes>,
     tasks: TaskTracker,
-    service_account: String,
+    grantee: Grantee,
     made: Mutex<HashMap<Who, Made>>,
     ledgers: Arc<Ledgers>,
     /// Of each appliance that any Connection leads to. A few bytes each, kept for as long as the process lives.
@@ -143,7 +152,7 @@ impl Clients {
         sights: Arc<Sights>,
         wakes: Arc<Wakes>,
         tasks: TaskTracker,
-        service_account: String,
+        grantee: Grantee,
         ledgers: Arc<Ledgers>,
     ) -> Clients {
         Clients {
@@ -155,7 +164,7 @@ impl Clients {
             sights,
             wakes,
             tasks,
-            service_account,
+            grantee,
             made: Mutex::default(),
             ledgers,
             manners: Mutex::default(),
@@ -242,7 +251,7 @@ impl Clients {
         let secrets = KubeSecrets {
             api: Api::namespaced(self.kube.clone(), &who.namespace),
             namespace: who.namespace.clone(),
-            service_account: self.service_account.clone(),
+            grantee: self.grantee.clone(),
         };
         let credentials = Arc::new(KubeCredentials {
             secrets: secrets.clone(),
@@ -361,7 +370,7 @@ impl KubeCredentials {
 struct KubeSecrets {
     api: Api<Secret>,
     namespace: String,
-    service_account: String,
+    grantee: Grantee,
 }
 
 impl KubeSecrets {
@@ -373,8 +382,8 @@ impl KubeSecrets {
             Err(kube::Error::Api(status)) if status.code == 403 => Err(CredentialError::AccessDenied {
                 secret: name(),
                 fix: format!(
-                    "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole=windlass-secret-access --serviceaccount={}",
-                    self.namespace, self.service_account
+                    "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole={} --serviceaccount={}",
+                    self.namespace, self.grantee.role, self.grantee.service_account
                 ),
             }),
             Err(error) => Err(CredentialError::Other {
