@@ -16,7 +16,7 @@ use super::UpgradeReceipt;
 
 /// All CRDs, as they are to be installed. Use this instead of the kinds' own `crd()`, which lacks the finish.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    let finish = |crd| as_running_text(without_defaults(crd));
+    let finish = |crd| never_pruned(as_running_text(without_defaults(crd)));
     vec![
         unseen_until_looked_at(finish(Connection::crd())),
         unseen_until_looked_at(finish(ApplianceUpdate::crd())),
@@ -25,6 +25,21 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
         unseen_until_looked_at(finish(Inventory::crd())),
         finish(UpgradeReceipt::crd()),
     ]
+}
+
+/// What tells the tools that install things to leave the CRDs where they are: with that of the receipts goes the ledger, and with the others
+/// every upgrade that people wrote. Argo CD takes Helm's word for it at the end of an Application only, hence its own.
+const NEVER_PRUNED: [(&str, &str); 3] = [
+    ("helm.sh/resource-policy", "keep"),
+    ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+    ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+];
+
+/// Has every tool keep the CRD, however it was installed.
+fn never_pruned(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let annotations = crd.metadata.annotations.get_or_insert_default();
+    annotations.extend(NEVER_PRUNED.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    crd
 }
 
 /// Drops every default that serde's attributes brought in: absent means default, in code.
@@ -134,6 +149,24 @@ mod tests {
             assert_eq!(crd.spec.group, GROUP);
             assert_eq!(crd.spec.versions.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), [VERSION]);
             assert!(crd.spec.names.categories.is_some_and(|c| c.contains(&"windlass".to_owned())));
+        }
+    }
+
+    #[test]
+    fn no_tool_that_installs_the_crds_may_remove_the_ledger() {
+        for crd in all_crds() {
+            let annotations = crd.metadata.annotations.unwrap_or_default();
+            let found: Vec<_> = annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(
+                found,
+                [
+                    ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+                    ("helm.sh/resource-policy", "keep"),
+                    ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+                ],
+                "{}",
+                crd.spec.names.kind
+            );
         }
     }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::controller::clients::Grantee;
 use crate::controller::run::Options;
 use crate::controller::run::run;
 use crate::lease::LeaseTiming;
@@ -17,6 +18,7 @@ use crate::telemetry;
 use crate::telemetry::LogFormat;
 use crate::upgrade::timing::Timing;
 use crate::vendor::http::Fence;
+use crate::vendor::http::ProxyUrl;
 
 /// Where a debug build reads other durations from, as JSON in milliseconds; a release build does not look.
 #[cfg(debug_assertions)]
@@ -50,6 +52,12 @@ pub struct RunArgs {
     /// Our service account as namespace:name, for the command that a Connection prints when it may not read its Secret.
     #[arg(long, env = "WINDLASS_SERVICE_ACCOUNT", default_value = "windlass-system:windlass")]
     service_account: String,
+    /// ClusterRole that a namespace grants to it for its Secrets, for the same command.
+    #[arg(long, default_value = "windlass-secret-access", value_name = "NAME")]
+    secret_access_role: String,
+    /// Reconciles at once, for each kind.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "NUMBER")]
+    concurrency: u16,
     /// Lift the address fence for these addresses; may be given several times. Loopback and link-local addresses are refused without it.
     #[arg(long = "allow-cidr", value_name = "CIDR")]
     allow: Vec<IpNet>,
@@ -59,6 +67,9 @@ pub struct RunArgs {
     /// Connect to these hosts only: exact names, or *.suffix; may be given several times.
     #[arg(long = "allowed-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
+    /// Reach every vendor through this HTTP proxy, which then resolves their names: of those only --allowed-host is checked.
+    #[arg(long, value_name = "http://HOST:PORT")]
+    proxy_url: Option<ProxyUrl>,
     /// How much to log: error, warn, info, debug or trace, or a filter as of tracing's env-filter.
     #[arg(long, env = telemetry::LOG_ENV, default_value = "info")]
     log_level: String,
@@ -88,10 +99,11 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     for range in &args.allow {
         tracing::warn!(%range, "the address fence is lifted for these addresses (--allow-cidr)");
     }
-    let mut fence = Fence::default().allow(args.allow).deny(args.deny);
-    if !args.allowed_hosts.is_empty() {
-        fence = fence.only_hosts(args.allowed_hosts);
-    }
+    let fence = Fence::default()
+        .allow(args.allow)
+        .deny(args.deny)
+        .only_hosts(args.allowed_hosts)
+        .through(args.proxy_url);
     let options = Options {
         config: kube::Config::infer()
             .await
@@ -102,7 +114,11 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
         watch: args.watch,
         starts_enabled: args.starts_enabled,
         listen: args.listen,
-        service_account: args.service_account,
+        grantee: Grantee {
+            service_account: args.service_account,
+            role: args.secret_access_role,
+        },
+        concurrency: args.concurrency,
         fence,
         timing,
         lease_timing,
@@ -161,4 +177,36 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
         told.cancel();
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn parse(args: &[&str]) -> Result<RunArgs, String> {
+        let all = [&["run"], args].concat();
+        Cli::try_parse_from(all).map(|cli| cli.run).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_number_or_a_proxy_that_makes_no_sense_is_refused_at_the_start() {
+        let given = parse(&["--concurrency=64", "--proxy-url=http://proxy.example:3128"]).unwrap();
+        assert_eq!((given.concurrency, given.proxy_url.is_some()), (64, true));
+        let bare = parse(&[]).unwrap();
+        assert_eq!(
+            (bare.concurrency, bare.proxy_url, bare.secret_access_role.as_str()),
+            (8, None, "windlass-secret-access")
+        );
+        for wrong in ["--concurrency=0", "--concurrency=65", "--proxy-url=proxy.example:3128"] {
+            assert!(parse(&[wrong]).is_err(), "{wrong}");
+        }
+    }
 }

@@ -111,6 +111,15 @@ impl Client {
     }
 }
 
+/// Who is to be granted what, for the command that a Connection prints.
+#[derive(Clone, Debug)]
+pub struct Grantee {
+    /// `namespace:name` of our service account.
+    pub service_account: String,
+    /// The ClusterRole.
+    pub role: String,
+}
+
 /// What clients are made with.
 pub struct Clients {
     kube: kube::Client,
@@ -121,7 +130,7 @@ pub struct Clients {
     sights: Arc<Sights>,
     wakes: Arc<Wakes>,
     tasks: TaskTracker,
-    service_account: String,
+    grantee: Grantee,
     made: Mutex<HashMap<Who, Made>>,
     ledgers: Arc<Ledgers>,
     /// Of each appliance that any Connection leads to. A few bytes each, kept for as long as the process lives.
@@ -146,7 +155,7 @@ impl Clients {
         sights: Arc<Sights>,
         wakes: Arc<Wakes>,
         tasks: TaskTracker,
-        service_account: String,
+        grantee: Grantee,
         ledgers: Arc<Ledgers>,
     ) -> Clients {
         Clients {
@@ -158,7 +167,7 @@ impl Clients {
             sights,
             wakes,
             tasks,
-            service_account,
+            grantee,
             made: Mutex::default(),
             ledgers,
             manners: Mutex::default(),
@@ -252,7 +261,7 @@ impl Clients {
         let secrets = KubeSecrets {
             api: Api::namespaced(self.kube.clone(), &who.namespace),
             namespace: who.namespace.clone(),
-            service_account: self.service_account.clone(),
+            grantee: self.grantee.clone(),
         };
         let credentials = Arc::new(KubeCredentials::new(
             secrets.clone(),

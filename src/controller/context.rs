@@ -73,6 +73,8 @@ pub struct Context {
     pub permits: Permits,
     /// False: no start at all; runs are followed.
     pub starts_enabled: bool,
+    /// Reconciles at once, for each kind. A pass takes milliseconds and holds no place while a start is under way.
+    pub concurrency: u16,
     /// Events.
     pub recorder: Recorder,
     /// Starts, looks and notes under way; joined at shutdown.

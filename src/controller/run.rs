@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
+use super::clients::Grantee;
 use super::context::Context;
 use super::context::Scope;
 use super::context::Starting;
@@ -58,8 +59,10 @@ pub struct Options {
     pub starts_enabled: bool,
     /// Where the endpoints listen.
     pub listen: SocketAddr,
-    /// `namespace:name` of our service account, for the command that a Connection prints.
-    pub service_account: String,
+    /// Who is to be granted what, for the command that a Connection prints.
+    pub grantee: Grantee,
+    /// Reconciles at once, for each kind.
+    pub concurrency: u16,
     /// Which addresses vendors may have.
     pub fence: Fence,
     /// The durations of the protocol.
@@ -232,7 +235,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
             Arc::clone(&sights),
             Arc::clone(&parts.wakes),
             tasks.clone(),
-            options.service_account.clone(),
+            options.grantee.clone(),
             Arc::clone(&parts.ledgers),
         ),
         permits: Permits::new(
@@ -264,6 +267,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         probes: Rounds::default(),
         inventories: Rounds::default(),
         starts_enabled: options.starts_enabled,
+        concurrency: options.concurrency,
         tasks: tasks.clone(),
         starting: Starting::default(),
         scopes,

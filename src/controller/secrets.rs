@@ -18,6 +18,7 @@ use kube::api::PostParams;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
+use super::clients::Grantee;
 use super::permit::said;
 use crate::clock::Clock;
 use crate::upgrade::timing::Mono;
@@ -102,16 +103,16 @@ pub struct KubeSecrets {
     pub api: Api<Secret>,
     /// The namespace.
     pub namespace: String,
-    /// `namespace:name` of our service account, for the command that grants the right.
-    pub service_account: String,
+    /// Who is to be granted the right, for the command that does.
+    pub grantee: Grantee,
 }
 
 impl KubeSecrets {
     /// The command that lets us read Secrets here, and keep our own.
     fn fix(&self) -> String {
         format!(
-            "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole=windlass-secret-access --serviceaccount={}",
-            self.namespace, self.service_account
+            "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole={} --serviceaccount={}",
+            self.namespace, self.grantee.role, self.grantee.service_account
         )
     }
 

@@ -38,9 +38,6 @@ use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::Inventory;
 
-/// Reconciles at once per kind. A pass takes milliseconds and holds no slot while a start is under way.
-const CONCURRENCY: u16 = 8;
-
 /// Folds the several wakes that one event causes. Also a delay, so far below what a person notices.
 const DEBOUNCE: Duration = Duration::from_millis(10);
 
@@ -75,8 +72,8 @@ where
         .reflect(writer)
 }
 
-fn config() -> controller::Config {
-    controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE)
+fn config(context: &Context) -> controller::Config {
+    controller::Config::default().concurrency(context.concurrency).debounce(DEBOUNCE)
 }
 
 /// What of an object wakes its own controller: its spec, its annotations, and what of its status must not stay as somebody else left it.
@@ -132,7 +129,7 @@ pub async fn connections(
         outcome
     };
     let run = Controller::for_stream(changed, reader)
-        .with_config(config())
+        .with_config(config(&context))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(reconcile, failed_connection, context)
@@ -197,7 +194,7 @@ pub async fn inventories(
         outcome
     };
     let run = Controller::for_stream(changed, reader)
-        .with_config(config())
+        .with_config(config(&context))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(reconcile, failed_inventory, context)
@@ -244,7 +241,7 @@ pub async fn upgrades<K: Upgrade>(
         outcome
     };
     let run = Controller::for_stream(changed, reader)
-        .with_config(config())
+        .with_config(config(&context))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(reconcile, failed_upgrade, context)

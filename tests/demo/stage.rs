@@ -105,15 +105,21 @@ impl Stage {
         Ok(stage)
     }
 
-    /// CRDs, RBAC, and a token of exactly that ServiceAccount.
+    /// The chart as it stands, and a token of exactly its ServiceAccount. Its Deployment's pod waits for a node for ever: the operator of the
+    /// demo runs as a process beside it.
     async fn install(&mut self) -> anyhow::Result<()> {
-        self.screen
-            .say("installing Windlass: kubectl apply -f crds/ -f deploy/{namespace,rbac,roles}.yaml");
+        if self.plane.is_pinned() {
+            self.screen
+                .say("installing Windlass: helm install windlass charts/windlass -n windlass-system --create-namespace");
+            let chart = format!("{ROOT}/charts/windlass");
+            let args = ["install", "windlass", &chart, "-n", "windlass-system", "--create-namespace"];
+            self.plane.helm(&args).await?.ok().context("helm install")?;
+        } else {
+            // Who brings the control plane need not bring helm. It is the same.
+            self.screen.say("installing Windlass: kubectl apply -k deploy/base");
+            self.kubectl(&["apply", "-k", &format!("{ROOT}/deploy/base")]).await?;
+        }
         let crds = format!("{ROOT}/crds");
-        let file = |name: &str| format!("{ROOT}/deploy/{name}.yaml");
-        let (namespace, rbac, roles) = (file("namespace"), file("rbac"), file("roles"));
-        self.kubectl(&["apply", "-f", &crds, "-f", &namespace, "-f", &rbac, "-f", &roles])
-            .await?;
         self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])
             .await?;
         let args = ["create", "token", "windlass", "-n", "windlass-system", "--duration=24h"];

@@ -34,7 +34,7 @@ async fn ask(stage: &mut Stage) -> anyhow::Result<()> {
     let pid = stage.start_operator().await?;
     let screen = &stage.screen;
     screen.say(&format!(
-        "the operator runs (process {pid}) as ServiceAccount windlass, with the rights of deploy/ and no more"
+        "the operator runs (process {pid}) as ServiceAccount windlass, with the rights of the chart and no more"
     ));
     let folder = manifests::vcenter(stage, false)?;
     screen.say(&format!("kubectl apply -f {}/", folder.display()));

@@ -1,7 +1,8 @@
-//! The ground of one story, whatever the vendor: a namespace, and the real operator binary under exactly the RBAC of `deploy/`.
+//! The ground of one story, whatever the vendor: a namespace, and the real operator binary under exactly the chart's RBAC.
 //!
 //! A world of one vendor stands on it ([`world`](crate::world)) and lends it out by `Deref`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -24,7 +25,7 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use windlass::api::Connection;
 use windlass::api::UpgradeReceipt;
 
@@ -62,6 +63,29 @@ pub struct Ground {
     pub timing: Value,
     /// More arguments of its operators.
     pub args: Vec<String>,
+    /// Who its operators are.
+    pub account: Account,
+}
+
+/// The ServiceAccount of an operator, as an install makes it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its namespace, which has the lease too.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The ClusterRole that a namespace grants to it for its Secrets.
+    pub secrets: String,
+}
+
+impl Default for Account {
+    fn default() -> Account {
+        Account {
+            namespace: "windlass-system".to_owned(),
+            name: "windlass".to_owned(),
+            secrets: "windlass-secret-access".to_owned(),
+        }
+    }
 }
 
 /// An operator that runs.
@@ -83,6 +107,7 @@ impl Ground {
             namespace,
             timing: timing(),
             args: vec!["--allow-cidr".to_owned(), "127.0.0.0/8".to_owned()],
+            account: Account::default(),
         };
         ground.grant_secrets().await?;
         Ok(ground)
@@ -97,7 +122,7 @@ impl Ground {
     pub async fn operator_as(&self, lease: &str, server: Option<&str>) -> anyhow::Result<Operator> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let token = service_account_token(self.plane).await?;
+        let token = service_account_token(self.plane, &self.account).await?;
         let kubeconfig = self.plane.scratch().join(format!("{}-{run}.kubeconfig", self.namespace));
         self.plane.kubeconfig_for_token(&token, &kubeconfig)?;
         if let Some(server) = server {
@@ -112,7 +137,7 @@ impl Ground {
         let env = [
             ("KUBECONFIG", kubeconfig.as_str()),
             ("POD_NAME", &pod),
-            ("POD_NAMESPACE", "windlass-system"),
+            ("POD_NAMESPACE", &self.account.namespace),
             ("WINDLASS_LOG", "debug"),
             ("WINDLASS_TEST_TIMING", &timing),
             ("WINDLASS_TEST_CLOCK", &clock),
@@ -127,8 +152,8 @@ impl Ground {
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": {"name": "windlass-secrets", "namespace": self.namespace},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "windlass-secret-access"},
-            "subjects": [{"kind": "ServiceAccount", "name": "windlass", "namespace": "windlass-system"}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.account.secrets},
+            "subjects": [{"kind": "ServiceAccount", "name": self.account.name, "namespace": self.account.namespace}],
         });
         self.apply(&binding).await
     }
@@ -437,13 +462,16 @@ impl Status {
     }
 }
 
-async fn service_account_token(plane: &Plane) -> anyhow::Result<String> {
-    static TOKEN: OnceCell<String> = OnceCell::const_new();
-    let create = || async {
-        let args = ["create", "token", "windlass", "-n", "windlass-system", "--duration=24h"];
-        anyhow::Ok(plane.kubectl(&args).await?.ok()?.trim().to_owned())
-    };
-    TOKEN.get_or_try_init(create).await.cloned()
+async fn service_account_token(plane: &Plane, account: &Account) -> anyhow::Result<String> {
+    static TOKENS: Mutex<BTreeMap<String, String>> = Mutex::const_new(BTreeMap::new());
+    let (mut tokens, key) = (TOKENS.lock().await, format!("{} {account:?}", plane.server_url()));
+    if let Some(token) = tokens.get(&key) {
+        return Ok(token.clone());
+    }
+    let args = ["create", "token", &account.name, "-n", &account.namespace, "--duration=24h"];
+    let token = plane.kubectl(&args).await?.ok()?.trim().to_owned();
+    tokens.insert(key, token.clone());
+    Ok(token)
 }
 
 /// A port that was free a moment ago.

@@ -8,11 +8,13 @@ mod plane;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+mod chart;
 mod conformance;
 mod console;
 mod crds;
 mod deploy;
 mod endpoint;
+mod gitops;
 mod ground;
 mod plane_stories;
 mod proof;

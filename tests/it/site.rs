@@ -124,6 +124,7 @@ impl Site {
                 namespace: self.namespace.clone(),
                 timing: self.timing.clone(),
                 args: self.args.clone(),
+                account: self.account.clone(),
             },
             appliance: Arc::new(Appliance::start(config).await?),
             name: name.to_owned(),

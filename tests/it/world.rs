@@ -1,4 +1,4 @@
-//! The world of one story: a namespace, a simulated vCenter, and the real operator binary under exactly the RBAC of `deploy/`.
+//! The world of one story: a namespace, a simulated vCenter, and the real operator binary under exactly the chart's RBAC.
 //!
 //! Every story has an operator of its own that serves its namespace only, so stories run in parallel. What a story may trust is the
 //! simulator's own log of committed starts, never a status.

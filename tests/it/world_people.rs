@@ -28,6 +28,7 @@ impl World {
             namespace: self.plane.namespace(story).await?.name,
             timing: self.timing.clone(),
             args: self.args.clone(),
+            account: self.account.clone(),
         };
         let world = World {
             ground,

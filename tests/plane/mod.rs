@@ -47,6 +47,9 @@ pub struct Plane {
     programs: Programs,
 }
 
+/// Where a plane that several tests share is kept, or why there is none.
+pub type Kept = OnceLock<Result<Plane, String>>;
+
 /// A namespace of one test's own. The plane is thrown away, so nobody has to delete it.
 #[derive(Clone, Debug)]
 pub struct Namespace {
@@ -85,22 +88,27 @@ impl Plane {
     }
 
     /// The plane that all tests of this process share, started by whoever comes first. Blocks until it is ready.
+    pub fn shared() -> anyhow::Result<&'static Self> {
+        static SHARED: Kept = Kept::new();
+        Self::kept(&SHARED)
+    }
+
+    /// The plane that a group of tests shares, started by whoever comes first. Blocks until it is ready.
     ///
     /// It starts on a thread with a runtime of its own, because the runtime of the test that comes first ends with that test.
-    pub fn shared() -> anyhow::Result<&'static Self> {
-        static SHARED: OnceLock<Result<Plane, String>> = OnceLock::new();
+    pub fn kept(place: &'static Kept) -> anyhow::Result<&'static Self> {
         let start = || -> anyhow::Result<Plane> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(Plane::start(Options::default()))
         };
-        let shared = SHARED.get_or_init(|| {
+        let kept = place.get_or_init(|| {
             let thread = std::thread::spawn(start);
             thread
                 .join()
                 .unwrap_or_else(|_| Err(anyhow!("the start panicked")))
                 .map_err(|error| format!("{error:#}"))
         });
-        shared.as_ref().map_err(|error| anyhow!("no test plane: {error}"))
+        kept.as_ref().map_err(|error| anyhow!("no test plane: {error}"))
     }
 
     /// `https://127.0.0.1:PORT`.

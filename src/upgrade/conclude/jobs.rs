@@ -16,6 +16,7 @@ use crate::upgrade::sight::JobState;
 use crate::upgrade::sight::JobsBefore;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::target::Disproof;
 use crate::upgrade::target::Jobs;
 
 /// The vendor's job that carries a receipt's run out, as far as the receipt tells.
@@ -104,6 +105,12 @@ impl Judge<'_> {
     pub(super) fn why_not_as_before(&self, sight: &Sight) -> String {
         let (version, before) = (&self.receipt.run.version, &self.receipt.before);
         let elsewhere = sight.looks.as_ref().is_some_and(|l| l.version != before.version);
+        if !elsewhere && self.e.key.vendor.disproof() == Disproof::None {
+            return format!(
+                "the target is as before ({}), and there that does not prove that nothing was taken",
+                told(sight)
+            );
+        }
         if !self.lists_jobs() || elsewhere {
             return format!(
                 "the target shows neither {version} nor the state before ({}): {}",

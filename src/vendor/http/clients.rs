@@ -19,6 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::fence::Fence;
+use super::proxy::OnlyTheProxy;
 use super::resolve::FencedResolver;
 use crate::upgrade::timing::Timing;
 use crate::vendor::error::VendorError;
@@ -45,8 +46,8 @@ impl Clients {
         tls_for_starts.resumption = rustls::client::Resumption::disabled();
         tls_for_starts.enable_early_data = false;
 
-        let reads = common(tls, fence, timing).timeout(READ_TIMEOUT);
-        let starts = common(tls_for_starts, fence, timing)
+        let reads = common(tls, fence, timing)?.timeout(READ_TIMEOUT);
+        let starts = common(tls_for_starts, fence, timing)?
             .pool_max_idle_per_host(0)
             .timeout(start_timeout);
         Ok(Clients {
@@ -56,8 +57,8 @@ impl Clients {
     }
 }
 
-fn common(tls: ClientConfig, fence: &Arc<Fence>, timing: &Timing) -> ClientBuilder {
-    Client::builder()
+fn common(tls: ClientConfig, fence: &Arc<Fence>, timing: &Timing) -> Result<ClientBuilder, VendorError> {
+    let builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .https_only(true)
         .http1_only()
@@ -65,16 +66,27 @@ fn common(tls: ClientConfig, fence: &Arc<Fence>, timing: &Timing) -> ClientBuild
         .referer(false)
         .no_proxy()
         .retry(reqwest::retry::never())
-        .dns_resolver(FencedResolver(Arc::clone(fence)))
         .connect_timeout(timing.connect_timeout)
-        .tcp_nodelay(true)
+        .tcp_nodelay(true);
+    let Some(proxy) = fence.proxy() else {
+        return Ok(builder.dns_resolver(FencedResolver(Arc::clone(fence))));
+    };
+    let resolver = OnlyTheProxy {
+        proxy: proxy.clone(),
+        lookup: Arc::clone(fence.lookup()),
+    };
+    Ok(builder.proxy(proxy.proxy().map_err(unusable)?).dns_resolver(resolver))
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, VendorError> {
-    builder.build().map_err(|e| VendorError::NoRequest {
+    builder.build().map_err(unusable)
+}
+
+fn unusable(error: reqwest::Error) -> VendorError {
+    VendorError::NoRequest {
         operation: "any call",
-        why: e.without_url().to_string(),
-    })
+        why: error.without_url().to_string(),
+    }
 }
 
 fn tls(ca_bundle_pem: Option<&str>) -> Result<ClientConfig, VendorError> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::proxy::ProxyUrl;
 use super::resolve::Lookup;
 use super::resolve::SystemDns;
 
@@ -62,13 +63,14 @@ pub struct FenceError {
     pub why: Forbidden,
 }
 
-/// What is forbidden and what is allowed, for the whole installation, and the resolver that the fence stands behind.
+/// What is forbidden and what is allowed, for the whole installation, and the resolver or the proxy that the fence stands before.
 #[derive(Clone, Debug)]
 pub struct Fence {
     allow: Vec<IpNet>,
     deny: Vec<IpNet>,
     hosts: Vec<String>,
     lookup: Arc<dyn Lookup>,
+    proxy: Option<ProxyUrl>,
 }
 
 impl Default for Fence {
@@ -78,6 +80,7 @@ impl Default for Fence {
             deny: Vec::new(),
             hosts: Vec::new(),
             lookup: Arc::new(SystemDns),
+            proxy: None,
         }
     }
 }
@@ -111,8 +114,19 @@ impl Fence {
         self
     }
 
-    pub(super) fn lookup(&self) -> &dyn Lookup {
-        self.lookup.as_ref()
+    /// Everything goes through this proxy (`network.proxyURL`), which resolves names: of them only the host list is left to check.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<ProxyUrl>) -> Fence {
+        self.proxy = proxy;
+        self
+    }
+
+    pub(super) fn lookup(&self) -> &Arc<dyn Lookup> {
+        &self.lookup
+    }
+
+    pub(super) fn proxy(&self) -> Option<&ProxyUrl> {
+        self.proxy.as_ref()
     }
 
     /// Checks the host of a URL before any resolution: the host list, IP literals (no resolver ever sees those) and `localhost`.

@@ -1,8 +1,8 @@
 //! HTTP for all vendors: the only module that touches reqwest.
 //!
 //! [`Http::read`] sends what may be repeated, [`Http::send_once`] sends a start. Every request of both passes the address fence
-//! ([`Fence`]), trusts only the Connection's CA or the public roots, follows no redirect, asks no proxy, and reads at most 8 MiB, of
-//! which only few are in memory at once ([`room`]).
+//! ([`Fence`]), trusts only the Connection's CA or the public roots, follows no redirect, asks no proxy but the one that the installation
+//! names ([`proxy`]), and reads at most 8 MiB, of which only few are in memory at once ([`room`]).
 //! Secrets travel in `SecretString`s and sensitive headers; no URL, header or body is ever logged.
 #![expect(clippy::disallowed_methods, reason = "the one module that sends HTTP requests to vendors")]
 
@@ -10,6 +10,7 @@ mod clients;
 mod failure;
 mod fence;
 mod limit;
+mod proxy;
 mod reply;
 mod resolve;
 mod room;
@@ -55,6 +56,8 @@ use crate::upgrade::timing::Timing;
 pub use fence::Fence;
 pub use fence::FenceError;
 pub use fence::Forbidden;
+pub use proxy::NotAProxy;
+pub use proxy::ProxyUrl;
 pub use reply::Dated;
 pub use reply::Reply;
 pub use resolve::Lookup;

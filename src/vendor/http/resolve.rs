@@ -42,11 +42,15 @@ impl Resolve for FencedResolver {
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let found = fence.lookup().lookup(host.clone()).await?;
-            let checked = fence.filter(&host, found)?;
-            if checked.is_empty() {
-                return Err(Box::from(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
-            }
-            Ok(Box::new(checked.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+            some(fence.filter(&host, found)?)
         })
     }
+}
+
+/// A resolver's answer, as reqwest wants it: at least one address, or an error.
+pub(super) fn some(ips: Vec<IpAddr>) -> Result<Addrs, Box<dyn std::error::Error + Send + Sync>> {
+    if ips.is_empty() {
+        return Err(Box::from(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(Box::new(ips.into_iter().map(|ip| SocketAddr::new(ip, 0))))
 }

@@ -24,7 +24,7 @@ pub const LONGEST_BODY: usize = 8 * 1024 * 1024;
 
 /// How many longer bodies are in memory at once. Each is at most 8 MiB of text, of which as much again may be kept as strings while it is
 /// parsed, and 4 MiB of values (50,000, see `decode::json`) with some 10 MiB of sights made of them: 30 MiB. Four are 120 MiB, which with
-/// the 64 MiB that the process asks for leaves a quarter of its limit of 256 MiB (`deploy/operator.yaml`).
+/// the 64 MiB that the process asks for leaves a quarter of its limit of 256 MiB (`resources` in charts/windlass/values.yaml).
 pub const PLACES: usize = 4;
 
 /// The places of this process.

@@ -1,7 +1,7 @@
 //! A proxy between one operator and the API server, which numbers the operator's effects and does one of them harm.
 //!
 //! Plain HTTP on loopback towards the operator, TLS towards the API server; the operator's own token passes through, so RBAC is that
-//! of `deploy/`. What was handed to the API server is committed even if the operator has gone meanwhile: forwarding is a task of its
+//! of the chart. What was handed to the API server is committed even if the operator has gone meanwhile: forwarding is a task of its
 //! own. Leases, Events and Secrets pass untouched. Watches go through [`super::watches`].
 
 use std::collections::HashMap;

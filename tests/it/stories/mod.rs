@@ -24,3 +24,5 @@ mod tenants;
 mod types;
 mod when;
 mod wiped;
+
+pub use happy::quick;

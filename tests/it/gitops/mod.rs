@@ -1,0 +1,6 @@
+//! What GitOps tools read: the kustomize base and its overlay, the Applications and settings of Argo CD, the Kustomizations of Flux.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "only tests are in here")]
+
+pub mod argocd;
+mod base;
+mod flux;
