@@ -6,6 +6,11 @@ use kube::ResourceExt;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::sim::Action;
+use crate::sim::Rule;
+use crate::sim::When;
+use crate::sim::faults::Release;
+use crate::sim::vcenter;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
 use crate::stories::happy::quick;
@@ -14,10 +19,17 @@ use crate::world::World;
 #[tokio::test]
 async fn every_step_of_every_cluster_has_its_event() -> anyhow::Result<()> {
     let (world, _operator) = World::ready("events", quick(2)).await?;
+    // An answer that comes at once may be there before anybody could show that it is awaited.
+    let rule = world
+        .vcenter
+        .faults()
+        .add(Rule::new(Action::Hang { when: When::Before }).on(vcenter::starts()).times(1));
     let clusters = json!([{"cluster": "domain-c1"}, {"cluster": "domain-c2"}]);
     world
         .batch("b", json!({"desiredVersion": VERSION_NEW, "clusters": clusters}))
         .await?;
+    world.row("b", "domain-c1", "PENDING", "Starting").await?;
+    world.vcenter.faults().release(rule, Release::Continue)?;
     world.state("b", "SUCCESS").await?;
     let wanted = |events: &BTreeSet<(String, String)>| {
         ["domain-c1", "domain-c2"].iter().all(|c| {

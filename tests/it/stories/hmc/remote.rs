@@ -276,8 +276,8 @@ async fn a_user_who_may_not_authorize_is_refused_in_the_vendors_words_or_told_be
     blind.connect().await?;
     let _operator = blind.operator().await?;
     blind.remote(BUNDLE_NEW, "IfNeeded").await?;
-    let waits = blind.waiting("ConnectionNotReady").await?;
-    assert!(waits.message().contains("Manage Remote Firmware Updates"), "{}", waits.message());
+    let told = |s: &Status| s.waiting_for() == "ConnectionNotReady" && s.message().contains("Manage Remote Firmware Updates");
+    blind.until("it says which task is missing", told).await?;
     blind.assert_authorized(0, 0);
     Ok(())
 }
