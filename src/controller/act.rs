@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kube::Api;
 use kube::ResourceExt;
 
+use super::clients;
 use super::clients::Client;
 use super::context::Context;
 use super::context::Preparing;
@@ -111,6 +112,10 @@ pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
                 preparing.done();
                 context.wakes.wake(&who);
                 send(&context, ready, permit).await;
+                // The answer may be the only place where a token is told: it is handed over before anything else can go wrong.
+                if let Some(client) = client.as_ref().filter(|_| effect.options.asks_permission()) {
+                    clients::hand_over(client, &who);
+                }
             }
             Err(error) => {
                 let key = effect.key;

@@ -29,6 +29,7 @@ use crate::upgrade::facts::HandedOver;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
+use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
 use crate::vendor::CallObserver;
 use crate::vendor::ClientOptions;
@@ -66,6 +67,10 @@ pub struct Client {
     doubted: AtomicBool,
     handing: AtomicBool,
     handed_over: Mutex<Option<HandedOver>>,
+    /// Until when a token that could not be handed over is not tried again.
+    handing_rests: Mutex<Option<Mono>>,
+    clock: Clock,
+    timing: Timing,
     uses: TaskTracker,
 }
 
@@ -103,6 +108,16 @@ impl Client {
     /// What was made of the vendor's token; see [`hand_over`].
     fn handed(&self) -> MutexGuard<'_, Option<HandedOver>> {
         self.handed_over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handing_rests(&self) -> bool {
+        let until = *self.handing_rests.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| self.clock.mono() < until)
+    }
+
+    fn rest_from_handing(&self, failed: bool) {
+        let until = failed.then(|| self.clock.mono().plus(self.timing.poll_moving));
+        *self.handing_rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
     /// Whether a probe was asked for; asking takes the wish back.
@@ -308,23 +323,31 @@ impl Clients {
             doubted: AtomicBool::new(false),
             handing: AtomicBool::new(false),
             handed_over: Mutex::default(),
+            handing_rests: Mutex::default(),
+            clock: self.clock.clone(),
+            timing: self.timing.clone(),
             uses: TaskTracker::new(),
         })
     }
 }
 
-/// Puts the vendor's token where people find it. Returns at once; `who` is woken when that changed anything.
+/// Puts the vendor's token where people find it. Returns at once; `who` is woken when that came to something else than before. What failed is
+/// not tried again at once.
 pub fn hand_over(client: &Arc<Client>, who: &Who) {
-    if client.handing.swap(true, Ordering::AcqRel) {
+    if client.handing_rests() || client.handing.swap(true, Ordering::AcqRel) {
         return;
     }
     let (own, who, using) = (Arc::clone(client), who.clone(), client.using());
     client.tasks.spawn(async move {
         let _using = using;
         let now = own.vendor.hand_over(&own.who.name).await;
+        let failed = matches!(now, Some(HandedOver::Failed { .. }));
+        own.rest_from_handing(failed);
         let before = std::mem::replace(&mut *own.handed(), now.clone());
         own.handing.store(false, Ordering::Release);
-        if before != now {
+        // Why it failed may be told in other words each time.
+        let again = failed && matches!(before, Some(HandedOver::Failed { .. }));
+        if before != now && !again {
             own.wakes.wake(&who);
         }
     });

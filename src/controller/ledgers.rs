@@ -325,6 +325,7 @@ fn facts(receipt: &Receipt) -> usize {
         receipt.answer.is_some(),
         receipt.adopted.is_some(),
         receipt.hint.is_some(),
+        receipt.scheduled.is_some(),
         receipt.end.is_some(),
         receipt.resolution.is_some(),
     ]

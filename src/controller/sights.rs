@@ -302,6 +302,7 @@ mod tests {
             let evidence = Evidence {
                 key: &key,
                 sights: &held,
+                unchanged_since: None,
                 seen: Seen {
                     doubt: Some(Mono::default()),
                     ..Seen::default()

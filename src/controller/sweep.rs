@@ -123,6 +123,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     let evidence = Evidence {
         key: &key,
         sights: &held.sights,
+        unchanged_since: held.unchanged_since,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
         abandoned_by_us: context.abandoned(receipt),
         timeout: kinds::timeout(key.vendor, receipt.left_to_vendor()),

@@ -8,6 +8,7 @@ mod jobs;
 mod planned;
 
 pub use jobs::job_of;
+pub use planned::TOKEN_EXPIRED;
 
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Evidence<'a> {
     pub key: &'a TargetKey,
     /// Sights of that target, oldest first. Those of other authorities, or asked before we knew of the receipt, are ignored.
     pub sights: &'a [Sight],
+    /// Since when the newest of them has looked the same, whatever was forgotten in between.
+    pub unchanged_since: Option<Mono>,
     /// When this process first saw the receipt's facts.
     pub seen: Seen,
     /// The receipt names this process as holder, and no task here ever claimed its permit. A task that claimed it and died is *not*
@@ -111,6 +114,8 @@ pub enum Following {
     Unscheduled {
         /// Until when they may, where the vendor tells.
         until: Option<Timestamp>,
+        /// What they put on it instead: another version.
+        instead: Option<String>,
         /// Longer than `timeout`.
         overdue: bool,
     },
@@ -306,7 +311,11 @@ impl Judge<'_> {
     }
 
     fn follow(&self, since: Timestamp) -> Conclusion {
-        let overdue = self.past_timeout(since);
+        let overdue = if self.receipt.left_to_vendor() {
+            self.past_timeout(self.may_begin_until(since))
+        } else {
+            self.past_timeout(since)
+        };
         let Some(last) = self.sights().next_back() else {
             return if overdue && self.known_for_long() {
                 lost("no look at the target since")
@@ -317,7 +326,7 @@ impl Judge<'_> {
         let looks = match (&last.motion, &last.looks) {
             (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
             (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
-            _ if self.receipt.left_to_vendor() => return self.follow_planned(last, overdue),
+            _ if self.receipt.left_to_vendor() => return self.follow_planned(last, since),
             _ if let Some(told) = self.told_by_job(last, overdue) => return told,
             (Motion::Moving { progress, .. }, _) if !self.lists_jobs() || self.job().is_none() => {
                 return Conclusion::Follow(Following::Moving {

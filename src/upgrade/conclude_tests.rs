@@ -64,6 +64,7 @@ impl Case {
             &Evidence {
                 key: &cluster("domain-c8"),
                 sights: &self.sights,
+                unchanged_since: unchanged_since(&self.sights),
                 seen: self.seen,
                 abandoned_by_us: self.abandoned,
                 timeout: Duration::from_secs(TIMEOUT),

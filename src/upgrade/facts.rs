@@ -273,6 +273,11 @@ impl Options {
         }
     }
 
+    /// A start with these options only asks for the token with which the vendor's people schedule the upgrade.
+    pub fn asks_permission(&self) -> bool {
+        matches!(self, Options::ConsoleSchedule { authorize: true })
+    }
+
     /// Whether a start with these options, in their canonical form, only asks for the token with which the vendor's people schedule the
     /// upgrade.
     pub fn ask_permission(canonical: &str) -> bool {

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::conclude::Conclusion;
 use super::conclude::Evidence;
 use super::conclude::Following;
+use super::conclude::TOKEN_EXPIRED;
 use super::conclude::conclude;
 use super::conclude::job_of;
 use super::decision::Blocker;
@@ -169,6 +170,7 @@ impl Bench<'_> {
             desired_version: receipt.run.version.clone(),
             started_at: receipt.began(),
             receipt: Some(receipt.name.clone()),
+            scheduled_at: receipt.scheduled.as_ref().map(|scheduled| scheduled.begins),
             job: job.map(str::to_owned),
             vendor_state: seen.filter(|j| j.state != JobState::Unknown).map(|j| j.word.clone()),
             ..self.row()
@@ -257,12 +259,15 @@ impl Bench<'_> {
     fn spent(&self, receipt: &Receipt, kind: EndKind) -> Judged {
         match kind {
             EndKind::AlreadyAtVersion => {
-                let message = format!("already at {}; nothing was sent", receipt.run.version);
+                let message = match &receipt.answer {
+                    Some(_) => format!("at {} already, as the vendor answered; nothing was begun", receipt.run.version),
+                    None => format!("already at {}; nothing was sent", receipt.run.version),
+                };
                 self.over(receipt, State::Success, Reason::AlreadyAtVersion, message)
             }
             EndKind::Succeeded => self.over(receipt, State::Success, Reason::UpgradeSucceeded, receipt.outcome()),
             EndKind::Cancelled => self.over(receipt, State::Cancelled, Reason::VendorCancelled, receipt.outcome()),
-            EndKind::Failed if receipt.left_to_vendor() && job_of(receipt).is_none() && receipt.resolution.is_none() => {
+            EndKind::Failed if receipt.outcome().starts_with(TOKEN_EXPIRED) => {
                 let message = format!("{}; set a new spec.runKey to ask for another", receipt.outcome());
                 self.over(receipt, State::Failed, Reason::TokenExpired, message)
             }
@@ -291,7 +296,7 @@ impl Bench<'_> {
         }
         let ours = open.run.namespace == wanted.run.namespace;
         let asked_by_us = self.facts.subject.asked_for(open);
-        if ours && open.run == wanted.run {
+        if ours && open.run == wanted.run && (asked_by_us || self.same_way(open)) {
             return self.follow(open, open.options.as_ref().is_some_and(|o| *o != wanted.options));
         }
         if asked_by_us {
@@ -313,6 +318,7 @@ impl Bench<'_> {
         let evidence = Evidence {
             key: &self.target.key,
             sights: &self.target.sights,
+            unchanged_since: self.target.unchanged_since,
             seen: self.target.seen,
             abandoned_by_us: self.target.abandoned_by_us,
             timeout: self.facts.timeout,
@@ -376,13 +382,22 @@ impl Bench<'_> {
                 let state = if moved { State::Running } else { State::Pending };
                 (state, if moved { Reason::Running } else { Reason::Evaluating }, Some(how))
             }
+            Conclusion::Follow(Following::Queued { .. }) if open.left_to_vendor() => {
+                let message = "IBM is to schedule it; the console was not looked at yet".to_owned();
+                (State::Started, Reason::WaitingForVendor, Some(message))
+            }
             Conclusion::Follow(Following::Queued { says }) => {
                 let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
                 (State::Started, Reason::Started, Some(message))
             }
-            Conclusion::Follow(Following::Unscheduled { until, overdue: late }) => {
+            Conclusion::Follow(Following::Unscheduled {
+                until,
+                instead,
+                overdue: late,
+            }) => {
                 overdue = late;
-                (State::Started, Reason::WaitingForVendor, Some(self.unscheduled(open, until)))
+                let message = self.unscheduled(open, until, instead.as_deref());
+                (State::Started, Reason::WaitingForVendor, Some(message))
             }
             Conclusion::Follow(Following::Scheduled {
                 begins,
@@ -414,7 +429,8 @@ impl Bench<'_> {
                 moved = true;
                 row.progress = self.last_progress(open);
                 let message = format!("cannot be seen: {why}; {}", self.looking_until(open));
-                (State::Running, Reason::OutOfSight, Some(message))
+                let state = if self.is_to_begin(open) { State::Started } else { State::Running };
+                (state, Reason::OutOfSight, Some(message))
             }
             Conclusion::Follow(Following::LostSight { why }) => {
                 (stalled, moved) = (true, true);

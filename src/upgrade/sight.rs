@@ -139,6 +139,16 @@ pub enum Does {
     Else,
 }
 
+impl Does {
+    /// The version that it installs, where its words tell.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Does::Installs(version) => Some(version),
+            Does::Untold | Does::Else => None,
+        }
+    }
+}
+
 /// Longer than any upgrade takes that a vendor's people schedule: a service window and its repeats fit into a day.
 const LONGEST_RUN: Duration = Duration::from_hours(24);
 
@@ -172,6 +182,9 @@ pub struct JobsBefore {
     /// The one that was moving the target, where one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mover: Option<String>,
+    /// When the mover was to begin, where a run was adopted that the vendor's people had put on their schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Timestamp>,
 }
 
 /// The part of a sight that is stored before a start and compared after it (protocol: *before*).
@@ -196,6 +209,9 @@ pub struct Looks {
     /// (HMC). Never their values: those are credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<BTreeSet<String>>,
+    /// The end of the permission that a run rests on which was adopted because one was good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permitted: Option<Timestamp>,
 }
 
 impl Looks {
@@ -244,6 +260,7 @@ mod tests {
                 ids: ids.iter().map(|id| (*id).to_owned()).collect(),
                 witness: witness.map(str::to_owned),
                 mover: None,
+                begins: None,
             }),
             ..Looks::default()
         }

@@ -409,3 +409,10 @@ impl TargetFacts {
         self
     }
 }
+
+/// Since when the newest of these looks has looked the same, as whoever keeps them counts it.
+pub fn unchanged_since(sights: &[Sight]) -> Option<Mono> {
+    let last = sights.last()?;
+    let same = |s: &&Sight| s.motion == last.motion && s.looks == last.looks && s.says == last.says;
+    sights.iter().rev().take_while(same).last().map(|s| s.asked)
+}

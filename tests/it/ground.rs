@@ -301,7 +301,7 @@ impl Ground {
 
     /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.
     pub async fn readable(&self, operators: &[&Operator]) -> anyhow::Result<String> {
-        let kinds = "connections.windlass.dev,clusterupgradebatches.windlass.dev,applianceupdates.windlass.dev,firmwareupgrades.windlass.dev,events.events.k8s.io";
+        let kinds = "connections.windlass.dev,clusterupgradebatches.windlass.dev,applianceupdates.windlass.dev,firmwareupgrades.windlass.dev,inventories.windlass.dev,events.events.k8s.io";
         let mut all = self
             .plane
             .kubectl(&["get", kinds, "-n", &self.namespace, "-o", "json"])

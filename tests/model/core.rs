@@ -307,6 +307,7 @@ impl Core {
             let evidence = Evidence {
                 key: &target.key,
                 sights: &target.sights,
+                unchanged_since: target.unchanged_since,
                 seen: target.seen,
                 abandoned_by_us: target.abandoned_by_us,
                 timeout: TICK * 20,

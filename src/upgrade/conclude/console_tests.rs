@@ -74,6 +74,7 @@ fn concluded(receipt: &Receipt, sights: &[Sight], now: u64) -> Conclusion {
     let evidence = Evidence {
         key: &TargetKey::console(vc1()),
         sights,
+        unchanged_since: unchanged_since(sights),
         seen: known,
         abandoned_by_us: false,
         timeout: Duration::from_secs(TIMEOUT),

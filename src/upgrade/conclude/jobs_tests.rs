@@ -33,6 +33,7 @@ fn ids(ids: &[&str]) -> JobsBefore {
         ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         witness: None,
         mover: None,
+        begins: None,
     }
 }
 
@@ -97,6 +98,7 @@ fn concluded(receipt: &Receipt, sights: &[Sight], now: u64) -> Conclusion {
     let evidence = Evidence {
         key: &key(),
         sights,
+        unchanged_since: unchanged_since(sights),
         seen: known,
         abandoned_by_us: false,
         timeout: Duration::from_secs(TIMEOUT),

@@ -4,6 +4,8 @@
 //! Part of [`conclude`](super), which is its only caller. An update on the schedule is ours when it goes to our version and was not there before:
 //! what was there is another run's, and its last words are documented nowhere.
 
+use jiff::Timestamp;
+
 use super::Conclusion;
 use super::Following;
 use super::Judge;
@@ -18,6 +20,10 @@ use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::version;
+use crate::upgrade::version::Order;
+
+/// How the end of a run begins whose token nobody used.
+pub const TOKEN_EXPIRED: &str = "TokenExpired";
 
 impl Judge<'_> {
     /// Evidence that leave was given which was not there before the start: a token that is new in the list, or an update to our version that is new
@@ -52,8 +58,30 @@ impl Judge<'_> {
         })
     }
 
-    /// Where a run stands that the vendor's people carry out. `last` saw the target.
-    pub(super) fn follow_planned(&self, last: &Sight, overdue: bool) -> Conclusion {
+    /// Until when it may yet begin, as far as is known: while that lies ahead the timeout runs out on nobody. At least `since`.
+    pub(super) fn may_begin_until(&self, since: Timestamp) -> Timestamp {
+        let permitted = self.sights().filter_map(|sight| sight.permitted).max();
+        let moments = [self.begins(), permitted, self.receipt.before.permitted];
+        moments.into_iter().flatten().fold(since, Timestamp::max)
+    }
+
+    /// When it is to begin: as it was last seen, else as it was written down when it was first seen.
+    fn begins(&self) -> Option<Timestamp> {
+        let seen = self
+            .sights()
+            .rev()
+            .find_map(|sight| Some(self.on_schedule(sight)?.planned.as_ref()?.at));
+        let written = || self.receipt.scheduled.as_ref().map(|scheduled| scheduled.begins);
+        let adopted = || self.receipt.before.jobs.as_ref().filter(|_| self.receipt.note.is_some())?.begins;
+        seen.or_else(written).or_else(adopted)
+    }
+
+    /// Where a run stands that the vendor's people carry out and that was taken at `since`. `last` saw the target.
+    ///
+    /// Longer than `timeout` is told as such. What ends a run counts from when it could still begin.
+    pub(super) fn follow_planned(&self, last: &Sight, since: Timestamp) -> Conclusion {
+        let overdue = self.past_timeout(since);
+        let given_up = self.past_timeout(self.may_begin_until(since));
         let update = self.on_schedule(last);
         if let Some(running) = update.filter(|job| job.state == JobState::Running) {
             return self.first_seen(running).unwrap_or_else(|| {
@@ -67,7 +95,7 @@ impl Judge<'_> {
         let incomplete = "the vendor's answer is incomplete";
         let looks = match &last.looks {
             Some(looks) if last.complete || self.arrived_for_sure(looks) => looks,
-            _ if overdue => return lost(incomplete),
+            _ if given_up => return lost(incomplete),
             _ => return out_of_sight(incomplete),
         };
         let elsewhere = self.receipt.note.is_some() || looks.version != self.receipt.before.version;
@@ -81,16 +109,19 @@ impl Judge<'_> {
                 Conclusion::Follow(Following::Scheduled { begins, says, overdue })
             }),
             // A word that nobody documents: it may be over, or about to begin. Its time and the console tell.
-            Some(job) if job.still_planned(self.e.wall) && !overdue => out_of_sight(&format!(
-                "IBM's update to {} says {:?}, which is not known",
-                self.receipt.run.version, job.word
-            )),
-            Some(job) => self.over_or_not(last, looks, &format!("IBM's update {} says {:?}", job.id, job.word), overdue),
+            Some(job) if job.still_planned(self.e.wall) => self.first_seen(job).unwrap_or_else(|| {
+                out_of_sight(&format!(
+                    "IBM's update to {} says {:?}, which is not known",
+                    self.receipt.run.version, job.word
+                ))
+            }),
+            _ if looks.permissions.is_none() => self.untold(last, given_up),
+            Some(job) => self.over_or_not(last, looks, &format!("IBM's update {} says {:?}", job.id, job.word), given_up),
             None if self.job().is_some() => {
                 let what = "the update that IBM scheduled is no longer on the console's schedule";
-                self.over_or_not(last, looks, what, overdue)
+                self.over_or_not(last, looks, what, given_up)
             }
-            None => self.not_scheduled(last, looks, overdue),
+            None => self.not_scheduled(last, looks, overdue, given_up),
         }
     }
 
@@ -107,47 +138,52 @@ impl Judge<'_> {
         })
     }
 
-    /// It is not to come any more, as far as can be told, and the version is not there. Withdrawn before its time, nothing ran; otherwise it has
-    /// failed once the console has been seen like this for the grace period: it may restart, or be slow to tell its new version.
-    fn over_or_not(&self, last: &Sight, looks: &Looks, what: &str, overdue: bool) -> Conclusion {
+    /// It is not to come any more, as far as can be told, and the version is not there. That is an end once the console has looked like this for
+    /// the grace period: it may restart, be slow to tell its new version, or IBM may take the update off its schedule to put it there anew. Gone
+    /// before its time, and nothing of it seen, it was withdrawn.
+    fn over_or_not(&self, last: &Sight, looks: &Looks, what: &str, given_up: bool) -> Conclusion {
         let how = format!("{what}, and the console {}", self.compared(looks));
-        let begins = self.receipt.scheduled.as_ref().map(|scheduled| scheduled.begins);
-        let gone = |sight: &&Sight| sight.complete && sight.motion == Motion::Still && self.on_schedule(sight).is_none();
-        let mut newest = self.sights().rev();
-        let gone_twice = newest.next().as_ref().is_some_and(gone) && newest.next().as_ref().is_some_and(gone);
         let as_before = looks.version == self.receipt.before.version;
-        let ran = self.sights().any(|sight| matches!(sight.motion, Motion::Moving { .. }));
-        if gone_twice && as_before && !ran && begins.is_some_and(|begins| last.at < begins) {
-            let when = begins.map(|begins| format!(" before its time, {begins:.0}")).unwrap_or_default();
-            return self.ended(EndKind::Cancelled, last, |_| format!("withdrawn{when}: {how}"));
+        if !as_before {
+            return if given_up { lost(&how) } else { out_of_sight(&how) };
         }
-        let moved = self
-            .sights()
-            .rev()
-            .find(|sight| matches!(sight.motion, Motion::Moving { .. }) || self.planned_still(sight));
-        let since = moved.map_or(self.e.seen.open, |sight| sight.asked.max(self.e.seen.open));
-        let long = last.asked.since(since) >= self.e.timing.grace;
-        match as_before {
-            true if long && (ran || begins.is_none_or(|begins| begins <= last.at)) => self.ended(EndKind::Failed, last, |_| how),
-            false if overdue => lost(&how),
-            _ => out_of_sight(&how),
+        if !self.at_rest_for_long(last) {
+            return out_of_sight(&how);
+        }
+        let ran = self.sights().any(|sight| matches!(sight.motion, Motion::Moving { .. }));
+        match self.begins() {
+            Some(begins) if !ran && last.at < begins => self.ended(EndKind::Cancelled, last, |_| {
+                format!("withdrawn before its time, {begins:.0}: {how}")
+            }),
+            _ => self.ended(EndKind::Failed, last, |_| how),
         }
     }
 
-    /// This look showed it as still to come.
-    fn planned_still(&self, sight: &Sight) -> bool {
-        self.on_schedule(sight).is_some_and(Job::active)
+    /// The newest look shows the console at rest, and has shown nothing else for the grace period. Time in which it could not be seen does not
+    /// count.
+    fn at_rest_for_long(&self, last: &Sight) -> bool {
+        let known = self.e.seen.open;
+        let since = self.e.unchanged_since.map_or(last.asked, |since| since.max(known));
+        last.complete && last.motion == Motion::Still && last.asked.since(since) >= self.e.timing.grace
+    }
+
+    /// Which tokens are good, and what is on the schedule, is not told.
+    fn untold(&self, last: &Sight, given_up: bool) -> Conclusion {
+        let why = last.says.as_deref().unwrap_or("the console does not tell which tokens are good");
+        if given_up { lost(why) } else { out_of_sight(why) }
     }
 
     /// Nothing stands on the schedule, and nothing did. As long as a token is good somebody may still use it, whatever the timeout says.
-    fn not_scheduled(&self, last: &Sight, looks: &Looks, overdue: bool) -> Conclusion {
-        if looks.permissions.is_none() {
-            let why = last.says.as_deref().unwrap_or("the console does not tell which tokens are good");
-            return if overdue { lost(why) } else { out_of_sight(why) };
-        }
+    fn not_scheduled(&self, last: &Sight, looks: &Looks, overdue: bool, given_up: bool) -> Conclusion {
+        let version = &self.receipt.run.version;
         if looks.version != self.receipt.before.version {
-            let why = format!("nothing is scheduled, and the console {}", self.compared(looks));
-            return if overdue { lost(&why) } else { out_of_sight(&why) };
+            let why = format!("nothing is scheduled to {version}, and the console {}", self.compared(looks));
+            let passed = version::order(version, &looks.version) == Order::Older;
+            return match passed && self.at_rest_for_long(last) {
+                true => self.ended(EndKind::Failed, last, |_| why),
+                false if given_up => lost(&why),
+                false => out_of_sight(&why),
+            };
         }
         let good = |sight: &Sight| sight.permitted.filter(|until| *until > self.e.wall);
         let mut newest = self.sights().rev().filter(|sight| sight.complete);
@@ -156,21 +192,25 @@ impl Judge<'_> {
             .all(|s| s.is_some_and(|s| good(s).is_none()));
         if none_twice && self.permission_over() && self.accepted_for_long() {
             let how = format!(
-                "the token ran out, and IBM scheduled nothing to {} before; {}",
-                self.receipt.run.version,
+                "{TOKEN_EXPIRED}: the token ran out, and IBM scheduled nothing to {version} before; {}",
                 told(last)
             );
             return self.ended(EndKind::Failed, last, |_| how);
         }
         let until = good(last);
-        Conclusion::Follow(Following::Unscheduled { until, overdue })
+        let others = last.jobs.iter().filter(|job| job.still_planned(self.e.wall));
+        let instead = others.map(|job| job.does.version().unwrap_or("another bundle").to_owned()).next();
+        Conclusion::Follow(Following::Unscheduled { until, instead, overdue })
     }
 
-    /// The console itself says until when a token is good. One that we asked for, and that it does not list, may be good for as long as any is.
+    /// The console itself says until when a token is good. One that we asked for, and that it does not list, may be good for as long as any is;
+    /// one that was there, until the end that was written down when the run was adopted, whatever is listed since: used, it may be listed no more.
     fn permission_over(&self) -> bool {
         let life = jiff::SignedDuration::try_from(self.e.timing.permission_life).unwrap_or(jiff::SignedDuration::MAX);
-        let asked = self.receipt.note != Some(Note::Adopted);
-        !asked || self.e.wall.duration_since(self.receipt.created) >= life
+        match self.receipt.note {
+            Some(Note::Adopted) => self.receipt.before.permitted.is_none_or(|until| until <= self.e.wall),
+            _ => self.e.wall.duration_since(self.receipt.created) >= life,
+        }
     }
 }
 

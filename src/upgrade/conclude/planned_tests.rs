@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::upgrade::conclude::Conclusion;
 use crate::upgrade::conclude::Evidence;
 use crate::upgrade::conclude::Following;
+use crate::upgrade::conclude::TOKEN_EXPIRED;
 use crate::upgrade::conclude::conclude;
 use crate::upgrade::facts::Options;
 use crate::upgrade::memory::Seen;
@@ -93,6 +94,7 @@ fn concluded_after(known: u64, receipt: &Receipt, sights: &[Sight], now: u64) ->
     let evidence = Evidence {
         key: &TargetKey::console(vc1()),
         sights,
+        unchanged_since: unchanged_since(sights),
         seen,
         abandoned_by_us: false,
         timeout: Duration::from_secs(TIMEOUT_REMOTE),
@@ -119,7 +121,7 @@ fn a_token_that_nobody_used_yet_is_waited_with_and_is_no_failure_by_timeout() {
     for now in [600, 3 * DAY] {
         let waits = concluded(&start().accepted(0), &[look(now, OLD, &[TOKEN], &[])], now);
         assert!(
-            matches!(waits, Conclusion::Follow(Following::Unscheduled { until: Some(until), overdue: false }) if until == at(TOKEN.1)),
+            matches!(waits, Conclusion::Follow(Following::Unscheduled { until: Some(until), overdue: false, .. }) if until == at(TOKEN.1)),
             "{waits:?}"
         );
     }
@@ -171,21 +173,37 @@ fn a_schedule_to_another_bundle_is_never_taken_for_ours() {
 }
 
 #[test]
-fn a_schedule_that_is_withdrawn_before_its_time_is_cancelled_but_not_by_one_look() {
+fn a_schedule_that_is_withdrawn_before_its_time_is_cancelled_but_not_before_the_grace_period() {
     let receipt = scheduled(start().accepted(0), DAY);
-    let (there, gone, again) = (
-        look(600, OLD, &[TOKEN], &[to_come(DAY)]),
-        look(900, OLD, &[TOKEN], &[]),
-        look(1200, OLD, &[TOKEN], &[]),
+    let there = look(600, OLD, &[TOKEN], &[to_come(DAY)]);
+    let gone = |secs| look(secs, OLD, &[TOKEN], &[]);
+    let soon = concluded(&receipt, &[there.clone(), gone(900), gone(1200)], 1200);
+    assert!(
+        matches!(soon, Conclusion::Follow(Following::OutOfSight { .. })),
+        "IBM may be about to put it there anew: {soon:?}"
     );
-    let once = concluded(&receipt, &[there.clone(), gone.clone()], 900);
-    assert!(matches!(once, Conclusion::Follow(Following::OutOfSight { .. })), "{once:?}");
-    assert_eq!(
-        end(&concluded(&receipt, &[there.clone(), gone.clone(), again.clone()], 1200)),
-        Some(EndKind::Cancelled)
-    );
-    let blind = concluded(&receipt, &[there, gone, again.partial()], 1200);
+    let late = 900 + GRACE;
+    let sights = [there.clone(), gone(900), gone(late)];
+    assert_eq!(end(&concluded(&receipt, &sights, late)), Some(EndKind::Cancelled));
+    let blind = concluded(&receipt, &[there, gone(900), gone(late).partial()], late);
     assert_eq!(end(&blind), None, "half an answer withdraws nothing: {blind:?}");
+}
+
+/// What was written down is the first time that was seen; IBM may have moved it since.
+#[test]
+fn a_schedule_that_was_moved_and_then_withdrawn_has_not_failed() {
+    let receipt = scheduled(start().accepted(0), DAY);
+    let moved = look(600, OLD, &[TOKEN], &[to_come(5 * DAY)]);
+    let gone = |secs| look(secs, OLD, &[TOKEN], &[]);
+    let now = 3 * DAY;
+    let withdrawn = concluded(&receipt, &[moved, gone(now - GRACE), gone(now)], now);
+    assert_eq!(end(&withdrawn), Some(EndKind::Cancelled), "{withdrawn:?}");
+    // One that was there before the run was adopted, and was gone before it was ever seen again.
+    let mut adopted = start().note(Note::Adopted);
+    let jobs = adopted.before.jobs.as_mut().unwrap();
+    (jobs.mover, jobs.begins) = (Some(UPDATE.to_owned()), Some(at(DAY)));
+    let sights = [gone(600), gone(600 + GRACE)];
+    assert_eq!(end(&concluded(&adopted, &sights, 600 + GRACE)), Some(EndKind::Cancelled));
 }
 
 #[test]
@@ -198,12 +216,56 @@ fn a_schedule_that_is_gone_after_its_time_failed_only_once_the_console_was_seen_
         matches!(soon, Conclusion::Follow(Following::OutOfSight { .. })),
         "it may restart: {soon:?}"
     );
-    let late = DAY + 60 + GRACE;
-    let failed = concluded(&receipt, &[running, quiet(late - 30), quiet(late)], late);
+    let back = DAY + 60 + 2 * GRACE;
+    let away = Sight::unseen(DAY + 120);
+    let first = concluded(&receipt, &[running.clone(), away, quiet(back)], back);
+    assert_eq!(end(&first), None, "time in which nobody saw it does not count: {first:?}");
+    let late = DAY + 120 + GRACE;
+    let failed = concluded(&receipt, &[running, quiet(DAY + 120), quiet(late)], late);
     assert_eq!(end(&failed), Some(EndKind::Failed), "{failed:?}");
     // A process that starts then has seen nothing yet.
     let anew = concluded_after(late - 60, &receipt, &[quiet(late - 30), quiet(late)], late);
     assert_eq!(end(&anew), None, "{anew:?}");
+}
+
+/// The timeout counts from when it could still begin: what IBM is to carry out on the ninth day is not over on the eighth.
+#[test]
+fn what_still_stands_or_runs_past_the_timeout_is_neither_failed_nor_lost() {
+    let receipt = scheduled(start().accepted(0), 9 * DAY);
+    let now = 9 * DAY + 2 * GRACE;
+    let odd = |secs| look(secs, OLD, &[], &[update(NEW, JobState::Unknown, "activating", 9 * DAY)]);
+    let running = look(9 * DAY + 60, OLD, &[], &[update(NEW, JobState::Running, "running", 9 * DAY)]);
+    let waits = concluded(&receipt, &[running.clone(), odd(9 * DAY + 120), odd(now)], now);
+    assert!(matches!(waits, Conclusion::Follow(Following::OutOfSight { .. })), "{waits:?}");
+    let away = concluded(&receipt, &[running, Sight::unseen(now)], now);
+    assert!(
+        matches!(away, Conclusion::Follow(Following::OutOfSight { .. })),
+        "a restart is no loss: {away:?}"
+    );
+    let unknown_at_once = look(600, OLD, &[TOKEN], &[update(NEW, JobState::Unknown, "queued-at-ibm", 10 * DAY)]);
+    let noted = concluded(&start().accepted(0), &[unknown_at_once], 600);
+    assert!(
+        matches!(&noted, Conclusion::Scheduled { begins, .. } if *begins == at(10 * DAY)),
+        "its time is known, whatever it is called: {noted:?}"
+    );
+}
+
+#[test]
+fn another_bundle_that_ibm_put_there_instead_is_told_and_ends_the_wait_once_the_console_is_past_ours() {
+    let other = look(600, OLD, &[TOKEN], &[update("H42", JobState::Queued, "scheduled", DAY)]);
+    let waits = concluded(&start().accepted(0), &[other], 600);
+    assert!(
+        matches!(&waits, Conclusion::Follow(Following::Unscheduled { instead: Some(other), .. }) if other == "H42"),
+        "{waits:?}"
+    );
+    let there = |secs| look(secs, "H42", &[], &[]);
+    let soon = concluded(&start().accepted(0), &[there(DAY), there(DAY + 60)], DAY + 60);
+    assert_eq!(end(&soon), None, "{soon:?}");
+    let past = concluded(&start().accepted(0), &[there(DAY), there(DAY + GRACE)], DAY + GRACE);
+    assert_eq!(end(&past), Some(EndKind::Failed), "{past:?}");
+    let below = |secs| look(secs, "H40", &[], &[]);
+    let between = concluded(&start().accepted(0), &[below(DAY), below(DAY + GRACE)], DAY + GRACE);
+    assert_eq!(end(&between), None, "it may still go on to ours: {between:?}");
 }
 
 #[test]
@@ -236,8 +298,14 @@ fn a_token_that_ran_out_without_a_schedule_ends_the_run_and_not_before_it_did() 
     assert_eq!(end(&once), None, "one look is no proof: {once:?}");
     let mut adopted = start().note(Note::Adopted);
     adopted.before.permissions = Some(BTreeSet::from([TOKEN.0.to_owned()]));
-    let gone = [look(2 * DAY, OLD, &[], &[]), look(2 * DAY + 60, OLD, &[], &[])];
-    assert_eq!(end(&concluded(&adopted, &gone, 2 * DAY + 60)), Some(EndKind::Failed));
+    adopted.before.permitted = Some(at(TOKEN.1));
+    let used = concluded(&adopted, &[none(2 * DAY), none(2 * DAY + 60)], 2 * DAY + 60);
+    assert_eq!(end(&used), None, "a token in use may be listed no more: {used:?}");
+    let over = concluded(&adopted, &[none(week), none(week + 60)], week + 60);
+    assert!(
+        matches!(&over, Conclusion::End { kind: EndKind::Failed, how } if how.starts_with(TOKEN_EXPIRED)),
+        "{over:?}"
+    );
     assert!(adopted.left_to_vendor() && !Receipt::no(1).note(Note::Adopted).left_to_vendor());
 }
 

@@ -102,7 +102,8 @@ impl Bench<'_> {
             }
             Motion::Still if let Some(update) = self.scheduled_for_us(sight, wish) => {
                 let mut adopted = effect(What::Note(Note::Adopted));
-                adopted.before.jobs.get_or_insert_default().mover = Some(update.id.clone());
+                let jobs = adopted.before.jobs.get_or_insert_default();
+                (jobs.mover, jobs.begins) = (Some(update.id.clone()), update.planned.as_ref().map(|planned| planned.at));
                 self.note(adopted, Reason::Started)
             }
             Motion::Still if planned.is_some() => {
@@ -157,7 +158,9 @@ impl Bench<'_> {
             return self.blocked(Reason::ConnectionNotReady, message, None);
         }
         if sight.permitted.is_some_and(|until| until > self.facts.wall) && authorize {
-            return self.candidate(wish, looks, effect(What::Note(Note::Adopted)));
+            let mut adopted = effect(What::Note(Note::Adopted));
+            adopted.before.permitted = sight.permitted;
+            return self.candidate(wish, looks, adopted);
         }
         if authorize {
             return self.candidate(wish, looks, effect(What::Start));

@@ -112,7 +112,7 @@ impl Shared {
         const OPERATION: &str = "get_job";
         let id = wire::job_id(uri).ok_or_else(|| not_followed(uri))?;
         let (dated, token) = self.ask(OPERATION, &["api", "jobs", id], &[]).await?;
-        let (reply, hush) = (&dated.reply, self.hush(&token));
+        let (reply, hush) = (&dated.reply, self.hush_of_job(uri, &token));
         let job = reply.whole_body().and_then(|body| wire::job(body, uri, &hush));
         match (reply.status, job) {
             (200, Some(job)) => Ok(job),
@@ -167,7 +167,8 @@ impl Shared {
         progress
     }
 
-    /// A read with the session; a session that has ended is replaced once. 403 with reason 4 or 5 says so.
+    /// A read with the session; a session that has ended is replaced once. 403 with reason 4 or 5 says so, and 401 while it
+    /// restarts (`vendors.md` 5.3).
     async fn ask(&self, operation: &'static str, path: &[&str], query: &[(&str, &str)]) -> Result<(Dated, Arc<Token>), VendorError> {
         let Shared { http, session, .. } = self;
         let send = async |token: &Token| {
@@ -180,8 +181,9 @@ impl Shared {
                 timeout: None,
             };
             let dated = http.read(&call).await?;
-            let ended = refusal(&dated.reply, &self.hush(token)).is_some_and(|known| known.of_session(dated.reply.status));
-            Ok::<_, VendorError>((dated, ended))
+            let status = dated.reply.status;
+            let ended = refusal(&dated.reply, &self.hush(token)).is_some_and(|known| known.of_session(status));
+            Ok::<_, VendorError>((dated, ended || status == 401))
         };
         let mut token = session.token(http).await?;
         let (mut dated, mut ended) = send(&token).await?;
@@ -194,6 +196,17 @@ impl Shared {
             session.discard(http, &token).await;
         }
         Ok((dated, token))
+    }
+
+    /// A job's words may quote the password of the file server that its start was lent. Only who sent that start knows which: of a job that
+    /// another client began, one before an edit of the Connection or in another process, the codes are told and no words.
+    fn hush_of_job(&self, uri: &str, token: &Token) -> Hush {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.as_deref() == Some(uri) {
+            self.hush(token)
+        } else {
+            Hush::Everything
+        }
     }
 
     /// What must not be repeated of an answer to whoever asks with this session.

@@ -33,13 +33,27 @@ impl Hush {
     }
 }
 
-/// Plain, or escaped as in a JSON body that was put into a text.
+/// Plain, escaped as in a JSON body that was put into a text, or percent-encoded as in a URL.
 fn quotes(text: &str, secret: &SecretString) -> bool {
     let secret = secret.expose_secret();
     let written = serde_json::Value::from(secret).to_string();
     let escaped = written.trim_matches('"');
     // An empty text is in every other.
-    !secret.is_empty() && (text.contains(secret) || !escaped.is_empty() && text.contains(escaped))
+    !secret.is_empty() && (text.contains(secret) || !escaped.is_empty() && text.contains(escaped) || unescaped(text).contains(secret))
+}
+
+/// The text with each `%XX` as the byte that it stands for. Which characters a URL's writer escapes is their choice, so it is the text that
+/// is read and not the secret that is written.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.first_chunk::<2>().filter(|_| *first == b'%');
+        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -61,6 +75,8 @@ mod tests {
             "ses\u{200b}ame",
             "user=a password=p\"w\\1",
             r#"the body was {"password":"p\"w\\1"}"#,
+            "cannot get ftp://user:s%65same@host/",
+            "cannot get ftp://user:p%22w%5c1@host/",
             &format!("{} sesame", "x".repeat(600)),
         ] {
             assert_eq!(hush.words(text), None, "{text}");

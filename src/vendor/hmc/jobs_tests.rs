@@ -14,7 +14,9 @@ use crate::vendor::http::testing::*;
 async fn with_job(job: Act) -> Sight {
     let get = format!("GET {JOB}");
     let server = serves([(get.as_str(), job)]).await;
-    let sight = client(&server).observe(&target(&server), Some(JOB)).await;
+    let hmc = client(&server);
+    *hmc.shared.begun.lock().unwrap() = Some(JOB.to_owned());
+    let sight = hmc.observe(&target(&server), Some(JOB)).await;
     let order = calls(&server);
     assert_eq!(order[1], get, "before the bundle: {order:?}");
     sight
@@ -81,6 +83,16 @@ async fn a_job_is_what_its_status_and_codes_say() {
             (state == JobState::Running, state != JobState::Running)
         );
     }
+}
+
+/// Its words may quote a password that this client never knew: the Connection was edited, or the process is another.
+#[tokio::test]
+async fn of_a_job_that_another_client_began_the_codes_are_told_and_no_words() {
+    let words = r#"{"status":"complete","job-status-code":500,"job-reason-code":12,"job-results":{"message":"cannot log on with sesame"}}"#;
+    let get = format!("GET {JOB}");
+    let server = serves([(get.as_str(), json(200, words))]).await;
+    let sight = client(&server).observe(&target(&server), Some(JOB)).await;
+    assert_eq!(only(&sight).says.as_deref(), Some("500.12"));
 }
 
 #[tokio::test]
@@ -156,17 +168,26 @@ async fn an_update_that_is_gone_is_unknown_and_one_whose_window_is_not_known_pro
     let job = sight.job(UPDATE).unwrap();
     assert_eq!((sight.complete, &job.state, job.word.as_str()), (true, &JobState::Unknown, "404.1"));
     let listed = || listed(&[row(UPDATE, "H41", "scheduled")], &[]);
-    for act in [
-        error(404, 1, "gone"),
-        error(500, 1, "x"),
-        error(404, 2, "x"),
-        element("/api/console/remote-firmware-updates/2", "H41", "running"),
+    for (act, complete) in [
+        (error(404, 1, "gone"), false),
+        // What the list tells is whole without it.
+        (error(500, 1, "x"), true),
+        (error(404, 2, "x"), true),
+        (element("/api/console/remote-firmware-updates/2", "H41", "running"), true),
     ] {
         let server = serves([(LIST, listed()), (get.as_str(), act)]).await;
         let sight = client(&server).observe(&target(&server), Some(UPDATE)).await;
-        assert!(sight.seen() && !sight.complete);
+        assert!(sight.seen());
+        assert_eq!(sight.complete, complete);
         assert_eq!(sight.job(UPDATE).unwrap().state, JobState::Queued, "as the list says");
     }
+    let server = serves([(LIST, listed_nothing()), (get.as_str(), error(500, 1, "x"))]).await;
+    let sight = client(&server).observe(&target(&server), Some(UPDATE)).await;
+    assert!(sight.seen() && !sight.complete, "what is not listed is known by its element alone");
+}
+
+fn listed_nothing() -> Act {
+    listed(&[], &[])
 }
 
 #[tokio::test]

@@ -110,6 +110,8 @@ struct Shared {
     features: Mutex<Option<Features>>,
     /// The last password of a file server that was read for a start: a job that fails may quote it.
     lent: Mutex<Option<SecretString>>,
+    /// The job that the last start of this client was given. Of any other job it is not known which password its words may quote.
+    begun: Mutex<Option<String>>,
 }
 
 impl Hmc {
@@ -150,6 +152,7 @@ impl Hmc {
                 tokens: Tokens::default(),
                 features: Mutex::default(),
                 lent: Mutex::default(),
+                begun: Mutex::default(),
             }),
         })
     }
@@ -269,6 +272,9 @@ impl Shared {
             }
             Err(error) => (Err(error), token),
         };
+        // Its element is for people: where that cannot be read, and the list has it, the list is as good.
+        let listed = |uri: &str| updates.as_ref().is_ok_and(|all| all.rows.iter().any(|row| row.uri == uri));
+        let followed = followed.filter(|read| read.is_ok() || !job.is_some_and(listed));
         Ok((sights::of(&asked, &console, Read { updates, followed }), token))
     }
 

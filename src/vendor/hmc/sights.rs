@@ -96,6 +96,7 @@ pub(super) fn of(asked: &Asked, console: &Console, read: Read) -> Sight {
         ids: listed.iter().map(|job| job.id.clone()).collect(),
         witness: None,
         mover: mover(&listed),
+        begins: None,
     });
     let of_note = |job: &&Job| job.state != JobState::Queued;
     let said: Vec<String> = listed

@@ -1,6 +1,7 @@
 //! The start: what it carries, and how its answer is taken.
 
 use std::sync::Arc;
+use std::sync::PoisonError;
 
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -94,6 +95,9 @@ impl Ready {
                 }
             ) {
                 self.token.retire();
+            }
+            if let Answer::Accepted { job: Some(job) } = &answer {
+                *shared.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.clone());
             }
             answer
         };

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
@@ -39,24 +40,39 @@ impl fmt::Debug for AuthorizationToken {
     }
 }
 
-/// The tokens that the console listed last.
+/// The tokens that are known.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<Vec<AuthorizationToken>>);
+pub(super) struct Tokens(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Those that the console listed last.
+    listed: Vec<AuthorizationToken>,
+    /// Those that it issued to us and has not listed since: the answer is the only place where they are told.
+    issued: Vec<AuthorizationToken>,
+}
 
 impl Tokens {
-    /// These are all that there are now.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The console lists these.
     pub fn keep(&self, tokens: Vec<AuthorizationToken>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+        let mut known = self.known();
+        known.issued.retain(|issued| !tokens.iter().any(|token| token.same_as(issued)));
+        known.listed = tokens;
     }
 
     /// The console issued one more.
     pub fn extend(&self, token: Option<AuthorizationToken>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(token);
+        self.known().issued.extend(token);
     }
 
-    /// All that were listed, whether they still can be used or not.
+    /// All of them, whether they still can be used or not.
     pub fn all(&self) -> Vec<AuthorizationToken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let known = self.known();
+        known.listed.iter().chain(&known.issued).cloned().collect()
     }
 
     /// Those that can be used now; the one that can be used longest comes first.
@@ -65,6 +81,12 @@ impl Tokens {
         good.retain(|token| token.expires > now);
         good.sort_by_key(|token| std::cmp::Reverse(token.expires));
         good
+    }
+}
+
+impl AuthorizationToken {
+    fn same_as(&self, other: &AuthorizationToken) -> bool {
+        self.value.expose_secret() == other.value.expose_secret()
     }
 }
 
@@ -107,6 +129,21 @@ mod tests {
             value: SecretString::from(value),
             expires: Timestamp::MAX,
         }
+    }
+
+    #[test]
+    fn a_token_that_was_issued_is_not_forgotten_by_a_list_that_lacks_it() {
+        let tokens = Tokens::default();
+        tokens.extend(Some(token("new")));
+        tokens.keep(vec![token("old")]);
+        assert_eq!(tokens.good(Timestamp::UNIX_EPOCH).len(), 2);
+        tokens.keep(vec![token("old"), token("new")]);
+        tokens.keep(vec![token("old")]);
+        assert_eq!(
+            tokens.good(Timestamp::UNIX_EPOCH).len(),
+            1,
+            "listed once, it is the list that counts"
+        );
     }
 
     #[tokio::test]

@@ -126,6 +126,7 @@ impl Listed {
             ids: self.ids.clone(),
             witness: None,
             mover,
+            begins: None,
         })
     }
 }

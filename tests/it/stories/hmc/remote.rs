@@ -58,7 +58,10 @@ async fn one_token_is_asked_for_handed_over_and_what_ibm_schedules_is_followed_t
     console.advance(3).await;
     let running = console.reason("RUNNING", "Running").await?;
     assert_eq!(running.row("hmc1")["vendorState"], json!("running"));
-    console.advance(370).await;
+    console.advance(60).await;
+    let far = |s: &Status| s.json["progress"].as_i64().is_some_and(|percent| (1..100).contains(&percent)) && s.message().contains("; ");
+    console.until("how far it is, and its step", far).await?;
+    console.advance(310).await;
     console.reason("RUNNING", "OutOfSight").await?;
     console.finish().await;
     let done = console.reason("SUCCESS", "UpgradeSucceeded").await?;
@@ -197,6 +200,35 @@ async fn what_ibm_withdraws_before_its_time_is_cancelled() -> anyhow::Result<()>
     console.hmc.ibm().withdraw(&id)?;
     let cancelled = console.reason("CANCELLED", "VendorCancelled").await?;
     assert!(cancelled.message().contains("withdrawn"), "{}", cancelled.message());
+    console.assert_authorized(1, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_time_that_ibm_moves_is_followed_and_what_is_run_early_is_no_withdrawal() -> anyhow::Result<()> {
+    let (console, _operator) = authorized("rfu-moved", still()).await?;
+    let id = scheduled(&console, 86_400).await?;
+    let first = console.reason("STARTED", "WaitingForVendor").await?.row("hmc1")["scheduledAt"].clone();
+    console.hmc.ibm().reschedule(&id, Duration::from_hours(72))?;
+    let moved = |s: &Status| s.row("hmc1")["scheduledAt"].is_string() && s.row("hmc1")["scheduledAt"] != first;
+    console.until("the new time", moved).await?;
+    console.hmc.ibm().run_now(&id)?;
+    console.reason("RUNNING", "Running").await?;
+    console.finish().await;
+    console.reason("SUCCESS", "UpgradeSucceeded").await?;
+    console.assert_authorized(1, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_install_and_a_remote_update_of_one_console_never_pass_for_each_other() -> anyhow::Result<()> {
+    let (console, _operator) = authorized("rfu-both", still()).await?;
+    console.upgrade_as("by-itself", json!({"version": BUNDLE_NEW})).await?;
+    let busy = console
+        .until_as("by-itself", "TargetBusy", |s| s.waiting_for() == "TargetBusy")
+        .await?;
+    assert!(busy.message().contains("FirmwareUpgrade/u upgrades it"), "{}", busy.message());
+    console.looks(2).await?;
     console.assert_authorized(1, 1);
     Ok(())
 }
