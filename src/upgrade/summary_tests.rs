@@ -58,6 +58,10 @@ fn waiting_looks_like_the_table_says() {
         (ready().usable(Usable::Missing), "PENDING ConnectionNotReady Reconciling"),
         (ready().usable(wrong_type), "REJECTED ConnectionTypeMismatch Stalled"),
         (ready().with(|f| f.starts_enabled = false), "PENDING StartsDisabled Reconciling"),
+        (
+            ready().with(|f| f.crds_outdated = Some("the CRD x is older".to_owned())),
+            "PENDING CrdsOutdated Reconciling",
+        ),
         (ready().with(|f| f.suspend = true), "PENDING Suspended"),
         (ready().with(|f| f.hold = Some("CHG-991".to_owned())), "PENDING Held"),
     ] {

@@ -10,6 +10,7 @@ mod happy;
 mod hmc;
 mod ledger;
 mod lost;
+mod outdated;
 mod process;
 mod recreated;
 mod reports;
