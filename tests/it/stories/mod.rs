@@ -22,6 +22,7 @@ mod strange;
 mod support;
 mod targets;
 mod tenants;
+mod twice;
 mod types;
 mod when;
 mod wiped;
