@@ -13,6 +13,7 @@ pub mod site;
 mod strict;
 mod surface;
 mod team;
+mod upgrade;
 
 use std::process::Stdio;
 
