@@ -57,8 +57,8 @@ async fn every_command_of_the_guide_to_install_works_in_its_order() {
         let output = match tool.as_str() {
             "kubectl" => plane.kubectl(&args).await,
             "helm" => plane.helm(&args).await,
-            // Whoever runs this has built it.
-            "cargo" => continue,
+            // Whoever runs this has built it; of the image there is a test of its own.
+            "cargo" | "deploy/image/assemble" | "buildah" => continue,
             _ => panic!("{command}: run by nobody"),
         };
         output.unwrap().ok().unwrap_or_else(|error| panic!("{command}: {error}"));
