@@ -43,7 +43,7 @@ fn waiting_looks_like_the_table_says() {
     };
     let theirs = Receipt::no(1).in_namespace("other").accepted(10);
     let rests = Receipt::no(1).refused_as(NotTaken::Busy, 80).ended(EndKind::NotTaken, 90);
-    for (facts, expected) in [
+    for (facts, expected) in vec![
         (now(TargetFacts::of(C8)), "PENDING Evaluating Reconciling"),
         (ready(), "PENDING Evaluating Reconciling"),
         (now(receipt(theirs)), "PENDING TargetBusy Reconciling"),

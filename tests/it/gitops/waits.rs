@@ -15,8 +15,9 @@ use crate::world::World;
 /// Longer than anything here takes that comes at all.
 const PATIENT: u64 = 60_000;
 
-/// Long enough for an operator to look at an object, and more.
-const SHORT: u64 = 4000;
+/// Long enough for an operator to look at an object, and more. Half a poll more than whole ones: one that falls on the very end is an error of
+/// its own, and no verdict.
+const SHORT: u64 = 4050;
 
 /// Applies a batch as a Kustomization does, with or without the expressions that hand over. `Ok` when it counts as done.
 async fn applied(world: &World, batch: &Value, handoff: bool, timeout: u64) -> anyhow::Result<Result<(), String>> {

@@ -59,7 +59,8 @@ async fn world(plane: &'static Plane) -> anyhow::Result<World> {
 }
 
 async fn readiness(operator: &Operator, status: u16) -> anyhow::Result<Value> {
-    let probe = async || Ok(Some(operator.get("/readyz").await?).filter(|(found, _)| *found == status));
+    // Nobody listens in the first moment of a process.
+    let probe = async || Ok(operator.get("/readyz").await.ok().filter(|(found, _)| *found == status));
     let (_, body) = patiently(probe).await?;
     Ok(serde_json::from_str(&body)?)
 }
