@@ -23,6 +23,7 @@ mod crd;
 pub mod firmware_upgrade;
 pub mod inventory;
 pub mod schedule;
+pub mod skew;
 #[cfg(test)]
 mod tests;
 pub mod upgrade_receipt;

@@ -124,6 +124,9 @@ pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
                 if let NotBegun::Refused(Refused::LostTheRace(_, Some(winner))) = &error {
                     context.ledgers.learn(winner);
                 }
+                if let NotBegun::Refused(Refused::Api(answer)) | NotBegun::Api(answer) = &error {
+                    context.served.suspect(answer);
+                }
                 if error.lasts() {
                     let at = context.clock.mono();
                     preparing.refused(Refusal {

@@ -24,6 +24,7 @@ use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
 use super::rounds::Rounds;
+use super::served::Served;
 use super::sights::Sights;
 use super::wakes::Kind;
 use super::wakes::Wakes;
@@ -73,6 +74,8 @@ pub struct Context {
     pub permits: Permits,
     /// False: no start at all; runs are followed.
     pub starts_enabled: bool,
+    /// Whether the CRDs that the cluster serves do; while they do not, nothing starts.
+    pub served: Arc<Served>,
     /// Reconciles at once, for each kind. A pass takes milliseconds and holds no place while a start is under way.
     pub concurrency: u16,
     /// Events.

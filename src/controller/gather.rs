@@ -71,6 +71,7 @@ pub fn gather<K: Upgrade>(
         mono,
         timing: context.timing.clone(),
         starts_enabled: context.starts_enabled,
+        crds_outdated: context.served.objection(),
         deleting: object.meta().deletion_timestamp.is_some(),
         suspend: object.suspend(),
         hold: object.annotations().get(HOLD_ANNOTATION).cloned(),

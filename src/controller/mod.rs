@@ -24,6 +24,7 @@ pub mod report;
 pub mod rounds;
 pub mod run;
 pub mod secrets;
+pub mod served;
 pub mod sights;
 pub mod streams;
 pub mod sweep;

@@ -26,6 +26,8 @@ use super::ledgers::Ledgers;
 use super::line::Line;
 use super::permit::Permits;
 use super::rounds::Rounds;
+use super::served;
+use super::served::Served;
 use super::sights::Sights;
 use super::streams;
 use super::sweep;
@@ -98,7 +100,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let kube = bounded_client(options.config.clone(), options.timing.ledger_timeout)?;
     let ledger = ledger_client(options.config.clone(), options.timing.ledger_timeout)?;
     let boot = BootId(uuid::Uuid::new_v4().to_string());
-    let readiness = Readiness::requiring(["receipts"]);
+    let readiness = Readiness::requiring(["receipts", served::READINESS]);
     let lease = Lease::new(
         ledger.clone(),
         &options.namespace,
@@ -126,6 +128,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
             tracing::error!(%error, "the endpoints ended");
         }
     });
+    let crds = Arc::new(Served::default());
+    {
+        let (crds, kube, until) = (Arc::clone(&crds), kube.clone(), over.clone());
+        let (clock, timing) = (options.clock.clone(), options.timing.clone());
+        let (ready, metrics) = (readiness.clone(), metrics.clone());
+        background.spawn(async move {
+            let watching = served::watch(&crds, kube, clock, &timing, &ready, &metrics);
+            until.run_until_cancelled(watching).await;
+        });
+    }
     let ledgers = Arc::new(Ledgers::default());
     let wakes = Arc::new(Wakes::default());
     {
@@ -144,7 +156,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
             });
             until.run_until_cancelled(fed).await;
         });
-        let waiting = alive_until(synced.cancelled(), &pulse, &options.clock, options.lease_timing.retry());
+        // Both, before anything is decided: the receipts, and whether the CRDs do. Else each start of a process would tell of a wait for that.
+        let known = async {
+            synced.cancelled().await;
+            crds.known().await;
+        };
+        let waiting = alive_until(known, &pulse, &options.clock, options.lease_timing.retry());
         if stop.run_until_cancelled(waiting).await.is_none() {
             return Ok(());
         }
@@ -161,6 +178,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
             ledger,
             boot,
             metrics: metrics.clone(),
+            crds,
             ledgers,
             wakes,
         },
@@ -201,6 +219,7 @@ struct Parts {
     ledger: Client,
     boot: BootId,
     metrics: Metrics,
+    crds: Arc<Served>,
     ledgers: Arc<Ledgers>,
     wakes: Arc<Wakes>,
 }
@@ -267,6 +286,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         probes: Rounds::default(),
         inventories: Rounds::default(),
         starts_enabled: options.starts_enabled,
+        served: parts.crds,
         concurrency: options.concurrency,
         tasks: tasks.clone(),
         starting: Starting::default(),

@@ -1,7 +1,8 @@
 //! The table of states and conditions: one object for each row, and what the tools that wait for it make of it.
 //!
 //! kstatus is what Flux, Helm and `kubectl wait` of many tools go by; the health script is the one for Argo CD. Both are ported here by
-//! their rules, since neither can be asked about an object that is not on an API server.
+//! their rules, so that a unit test needs no other program. The objects are kept in [`GOLDEN`] too, which the tools' own code judges in
+//! `tests/it/gitops`.
 
 use std::time::Duration;
 
@@ -33,10 +34,20 @@ use crate::upgrade::testing::*;
 const C8: &str = "domain-c8";
 const GENERATION: i64 = 3;
 
+/// An object for each row, one a line: what it tells of, the line of [`line`], and the object.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/gitops/states.jsonl");
+
 /// The object as the API server would show it.
 fn object<K: Upgrade>(facts: &Facts) -> Value {
     let status = status::<K>(GENERATION, &K::Status::default(), &facts.decide(), facts.wall);
-    json!({"metadata": {"generation": GENERATION}, "status": status})
+    shown::<K>(GENERATION, &json!(status))
+}
+
+fn shown<K: Upgrade>(generation: i64, status: &Value) -> Value {
+    json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": {"name": "u", "namespace": "team-a", "generation": generation}, "status": status,
+    })
 }
 
 /// The same story, told of a recovery appliance behind Connection `vc1`.
@@ -331,28 +342,73 @@ fn over() -> Vec<(&'static str, Facts, &'static str)> {
     ]
 }
 
+/// A new object, and one whose spec was edited after it had succeeded: nobody has looked at what they ask for.
+fn unseen<K: Upgrade>(as_told: fn(Facts) -> Facts) -> [(&'static str, Value, &'static str); 2] {
+    let new = shown::<K>(1, &json!({"observedGeneration": -1}));
+    let mut edited = object::<K>(&as_told(now(TargetFacts::over(C8, EndKind::Succeeded, 50))));
+    edited["metadata"]["generation"] = json!(GENERATION + 1);
+    [
+        ("not seen yet", new, "- --- - InProgress Progressing"),
+        ("edited since", edited, "SUCCESS T-- UpgradeSucceeded InProgress Progressing"),
+    ]
+}
+
 #[test]
 fn each_row_of_the_table_has_its_conditions_and_its_verdicts() {
     for (situation, facts, expected) in [waiting(), running(), over()].concat() {
         assert_eq!(line(&object::<ClusterUpgradeBatch>(&facts)), expected, "{situation}");
     }
-    let unseen = json!({"metadata": {"generation": 1}, "status": {"observedGeneration": -1}});
-    assert_eq!(line(&unseen), "- --- - InProgress Progressing", "not seen yet");
-    let mut edited = object::<ClusterUpgradeBatch>(&now(TargetFacts::over(C8, EndKind::Succeeded, 50)));
-    edited["metadata"]["generation"] = json!(GENERATION + 1);
-    assert_eq!(
-        (kstatus(&edited), argo(&edited)),
-        ("InProgress", "Progressing"),
-        "a success of an older generation"
+    for (situation, object, expected) in unseen::<ClusterUpgradeBatch>(|facts| facts) {
+        assert_eq!(line(&object), expected, "{situation}");
+    }
+}
+
+/// With `WINDLASS_WRITE` set it writes what it would compare.
+#[test]
+fn the_objects_that_other_tools_judge_are_those_of_the_table() {
+    let mut lines = Vec::new();
+    let mut put = |situation: &str, object: Value| {
+        let expected = line(&object);
+        lines.push(format!(
+            "{}\n",
+            json!({"situation": situation, "expected": expected, "object": object})
+        ));
+    };
+    for (situation, object, _) in unseen::<ClusterUpgradeBatch>(|facts| facts) {
+        put(situation, object);
+    }
+    for (situation, facts, _) in [waiting(), running(), over()].concat() {
+        put(situation, object::<ClusterUpgradeBatch>(&facts));
+    }
+    for (situation, object, _) in unseen::<ApplianceUpdate>(of_an_appliance) {
+        put(situation, object);
+    }
+    for (situation, facts, _) in [waiting(), running(), over()].concat() {
+        if told_of_one(situation, &facts) {
+            put(situation, object::<ApplianceUpdate>(&of_an_appliance(facts)));
+        }
+    }
+    let wanted = lines.concat();
+    if std::env::var_os("WINDLASS_WRITE").is_some() {
+        std::fs::write(GOLDEN, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "{GOLDEN} is stale; run: WINDLASS_WRITE=1 cargo test --lib the_objects_that_other_tools_judge"
     );
+}
+
+/// Canaries, limits of a batch and clusters' names are nothing to a kind with one target.
+fn told_of_one(situation: &str, facts: &Facts) -> bool {
+    facts.targets.len() == 1 && situation != "misnamed"
 }
 
 /// One target is told of as what it is: no count of failures, no name before every word.
 #[test]
 fn an_appliance_has_the_same_rows_and_its_failures_are_its_own() {
     for (situation, facts, expected) in [waiting(), running(), over()].concat() {
-        // Canaries, limits of a batch and clusters' names are nothing to a kind with one target.
-        if facts.targets.len() > 1 || situation == "misnamed" {
+        if !told_of_one(situation, &facts) {
             continue;
         }
         let expected = if situation == "failed" {

@@ -68,6 +68,9 @@ impl Error {
 pub async fn reconcile<K: Upgrade>(guard: Arc<DeserializeGuard<K>>, context: Arc<Context>) -> Result<Action, Error> {
     let who = Who::new(K::KIND, &guard.namespace().unwrap_or_default(), &guard.name_any());
     pass(&guard, &who, &context).await.inspect_err(|error| {
+        if let Error::Status(answer) | Error::Conclusion(Refused::Api(answer)) = error {
+            context.served.suspect(answer);
+        }
         if matches!(error, Error::Invalid(_) | Error::Gather(_)) {
             stand(&context, &who, None);
         }

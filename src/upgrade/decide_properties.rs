@@ -141,15 +141,16 @@ fn any_scheduled_facts() -> impl Strategy<Value = (Facts, Written, Written)> {
 
 fn any_facts() -> impl Strategy<Value = Facts> {
     let rare = || prop::bool::weighted(0.1);
-    let switches = (rare(), rare(), rare(), rare(), rare(), rare(), rare());
+    let switches = (rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare());
     let strategy = (0..4usize, 0..3usize, 0..1000u64);
     let reservations = prop::collection::vec((0..3usize, 1..3u32, 0..2000u64, any::<bool>()), 0..2);
     let targets = prop::collection::vec(any_target(), 0..4);
     (targets, 2000..2300u64, strategy, switches, reservations).prop_map(
-        |(targets, now, (concurrent, failures, soak), (off, suspend, held, suspended, conn_held, broken, busy), reservations)| {
+        |(targets, now, (concurrent, failures, soak), (off, older, suspend, held, suspended, conn_held, broken, busy), reservations)| {
             let targets = targets.into_iter().enumerate().map(|(i, t)| moved_to(&t, &format!("domain-c{i}")));
             Facts::batch(now, targets).strategy(concurrent, failures, soak).with(|f| {
                 f.starts_enabled = !off;
+                f.crds_outdated = older.then(|| "the CRD x is older".to_owned());
                 f.suspend = suspend;
                 f.hold = held.then(|| "CHG-1".to_owned());
                 f.connection.suspend = suspended;
@@ -180,7 +181,9 @@ fn any_facts() -> impl Strategy<Value = Facts> {
 
 fn start_was_allowed(facts: &Facts, effect: &Effect) -> Result<(), TestCaseError> {
     let connection = &facts.connection;
-    prop_assert!(facts.starts_enabled && !facts.suspend && facts.hold.is_none() && facts.starting.is_none());
+    prop_assert!(
+        facts.starts_enabled && facts.crds_outdated.is_none() && !facts.suspend && facts.hold.is_none() && facts.starting.is_none()
+    );
     prop_assert!(!connection.suspend && connection.hold.is_none() && connection.usable == Usable::Yes);
     let target = facts.targets.iter().find(|t| t.key == effect.key).unwrap();
     let wish = target.wish.as_ref().unwrap();

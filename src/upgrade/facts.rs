@@ -31,6 +31,8 @@ pub struct Facts {
     pub timing: Timing,
     /// False when starts are switched off for the whole operator.
     pub starts_enabled: bool,
+    /// Why what the API server serves is not enough to start anything on: a fact about it might be dropped.
+    pub crds_outdated: Option<String>,
     /// Somebody deleted the resource, and a finalizer of theirs keeps it: nothing new begins.
     pub deleting: bool,
     /// `spec.suspend`.

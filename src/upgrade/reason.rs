@@ -100,6 +100,8 @@ reasons! {
     Held,
     /// Starts are switched off for the whole operator.
     StartsDisabled,
+    /// The CRDs that the cluster serves are older than this Windlass.
+    CrdsOutdated,
     /// The permit is written and the answer awaited.
     Starting,
     /// The vendor's people carry it out, when they choose.

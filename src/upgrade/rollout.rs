@@ -139,6 +139,12 @@ fn gates(facts: &Facts, when: &When) -> Vec<Blocker> {
             "starts are switched off for this Windlass (--starts-enabled=false); its administrator can lift it".to_owned(),
         );
     }
+    if let Some(what) = &facts.crds_outdated {
+        add(
+            Reason::CrdsOutdated,
+            format!("{what}; the administrator of this Windlass can lift it"),
+        );
+    }
     if facts.suspend {
         add(Reason::Suspended, "spec.suspend is true; set it to false to go on".to_owned());
     }

@@ -19,8 +19,9 @@ fn reasons(decision: &Decision) -> Vec<Reason> {
 #[test]
 fn every_stop_button_stops_starts_and_nothing_else() {
     type Press = fn(&mut Facts);
-    let buttons: [(Press, Reason); 8] = [
+    let buttons: [(Press, Reason); 9] = [
         (|f| f.starts_enabled = false, Reason::StartsDisabled),
+        (|f| f.crds_outdated = Some("the CRD x is older".to_owned()), Reason::CrdsOutdated),
         (|f| f.suspend = true, Reason::Suspended),
         (|f| f.hold = Some("CHG-991".to_owned()), Reason::Held),
         (|f| f.connection.suspend = true, Reason::Suspended),

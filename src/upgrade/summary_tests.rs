@@ -43,7 +43,7 @@ fn waiting_looks_like_the_table_says() {
     };
     let theirs = Receipt::no(1).in_namespace("other").accepted(10);
     let rests = Receipt::no(1).refused_as(NotTaken::Busy, 80).ended(EndKind::NotTaken, 90);
-    for (facts, expected) in [
+    for (facts, expected) in vec![
         (now(TargetFacts::of(C8)), "PENDING Evaluating Reconciling"),
         (ready(), "PENDING Evaluating Reconciling"),
         (now(receipt(theirs)), "PENDING TargetBusy Reconciling"),
@@ -58,6 +58,10 @@ fn waiting_looks_like_the_table_says() {
         (ready().usable(Usable::Missing), "PENDING ConnectionNotReady Reconciling"),
         (ready().usable(wrong_type), "REJECTED ConnectionTypeMismatch Stalled"),
         (ready().with(|f| f.starts_enabled = false), "PENDING StartsDisabled Reconciling"),
+        (
+            ready().with(|f| f.crds_outdated = Some("the CRD x is older".to_owned())),
+            "PENDING CrdsOutdated Reconciling",
+        ),
         (ready().with(|f| f.suspend = true), "PENDING Suspended"),
         (ready().with(|f| f.hold = Some("CHG-991".to_owned())), "PENDING Held"),
     ] {

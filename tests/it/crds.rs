@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::plane::Plane;
 
 /// Name of the folder that is installed.
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+pub const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 
 /// The plane, with the CRDs of this version installed.
 pub async fn installed() -> &'static Plane {

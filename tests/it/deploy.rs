@@ -15,10 +15,10 @@ const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 
 /// What `kubectl apply -k deploy/base` makes, but for the admission policies: here an administrator plays the vendor's part and the operator's,
 /// and writes receipts. What the policies do is told where they are in force, in [`chart`](crate::chart).
-async fn manifests(plane: &Plane) -> String {
+pub async fn manifests(plane: &Plane) -> Manifests {
     let base = kubectl(plane, &["kustomize", &format!("{DEPLOY}/base")]).await;
     let is_policy = |kind: &str| kind.starts_with("ValidatingAdmissionPolicy");
-    Manifests::read(&base).without(|m| m["kind"].as_str().is_some_and(is_policy)).list()
+    Manifests::read(&base).without(|m| m["kind"].as_str().is_some_and(is_policy))
 }
 
 /// The plane with all of that.
@@ -26,7 +26,7 @@ pub async fn deployed() -> &'static Plane {
     static DEPLOYED: OnceCell<()> = OnceCell::const_new();
     let plane = installed().await;
     let deploy = || async {
-        let all = manifests(plane).await;
+        let all = manifests(plane).await.list();
         silent(plane.kubectl_stdin(&["apply", "-f", "-"], &all).await.unwrap());
     };
     DEPLOYED.get_or_init(deploy).await;
@@ -36,7 +36,7 @@ pub async fn deployed() -> &'static Plane {
 #[tokio::test]
 async fn manifests_apply_in_one_go_and_a_second_time_change_nothing() {
     let plane = deployed().await;
-    let all = manifests(plane).await;
+    let all = manifests(plane).await.list();
     let again = silent(plane.kubectl_stdin(&["apply", "-f", "-"], &all).await.unwrap());
     assert!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
 }

@@ -98,7 +98,11 @@ pub struct Operator {
 impl Ground {
     /// A namespace whose Secrets the operator may read; no operator runs yet.
     pub async fn new(story: &str) -> anyhow::Result<Ground> {
-        let plane = deployed().await;
+        Ground::on(deployed().await, story).await
+    }
+
+    /// The same on a plane of a story's own, where all of Windlass is deployed.
+    pub async fn on(plane: &'static Plane, story: &str) -> anyhow::Result<Ground> {
         let client = plane.client().await?;
         let namespace = plane.namespace(story).await?.name;
         let ground = Ground {

@@ -16,6 +16,7 @@ mod deploy;
 mod endpoint;
 mod gitops;
 mod ground;
+mod image;
 mod plane_stories;
 mod proof;
 mod site;

@@ -389,6 +389,7 @@ impl Core {
             mono: mono(q.now, q.born),
             timing: self.timing.clone(),
             starts_enabled: true,
+            crds_outdated: None,
             deleting: false,
             suspend: spec.suspend,
             hold: None,

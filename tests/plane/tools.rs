@@ -1,4 +1,4 @@
-//! kubectl and helm against the plane, as people use them.
+//! kubectl, helm and Flux against the plane, as people use them.
 //!
 //! They see a HOME inside the scratch folder and no variable of ours, so nothing on the machine is read or changed.
 
@@ -45,6 +45,12 @@ impl Plane {
     /// Runs helm as administrator.
     pub async fn helm(&self, args: &[&str]) -> anyhow::Result<Output> {
         self.tool("helm", args, "").await
+    }
+
+    /// Lets a GitOps tool's own code act on the plane: see the role `gitops` of `tests/testplane`.
+    pub async fn gitops(&self, verb: &str, input: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        let said = self.tool("gitops", &[verb], &input.to_string()).await?.ok()?;
+        Ok(serde_json::from_str(&said)?)
     }
 
     async fn tool(&self, role: &str, args: &[&str], input: &str) -> anyhow::Result<Output> {

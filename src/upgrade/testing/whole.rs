@@ -27,6 +27,7 @@ impl Facts {
             mono: mono(now),
             timing: Timing::production(),
             starts_enabled: true,
+            crds_outdated: None,
             deleting: false,
             suspend: false,
             hold: None,

@@ -17,6 +17,9 @@ use crate::gitops;
 const BEGIN: &str = "<!-- values: made from values.yaml -->\n";
 const END: &str = "<!-- end of values -->";
 
+const VERDICTS: &str = "<!-- verdicts: made by the tools themselves -->\n";
+const END_OF_VERDICTS: &str = "<!-- end of verdicts -->";
+
 /// Folders that hold nothing else, but for these.
 const WHOLLY: [(&str, &[&str]); 2] = [
     ("charts/windlass/files/crds", &[]),
@@ -29,13 +32,15 @@ async fn wanted() -> BTreeMap<PathBuf, String> {
     for (path, yaml) in crds() {
         put(path, yaml);
     }
-    let readme = std::fs::read_to_string(format!("{ROOT}/charts/windlass/README.md")).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    put(
-        "charts/windlass/README.md".to_owned(),
-        format!("{before}{BEGIN}\n{}\n{END}{after}", surface::table()),
-    );
+    let mut table = |path: &str, (begin, end): (&str, &str), table: &str| {
+        let page = std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap();
+        let (before, rest) = page.split_once(begin).unwrap();
+        let (_, after) = rest.split_once(end).unwrap();
+        put(path.to_owned(), format!("{before}{begin}\n{table}\n{end}{after}"));
+    };
+    table("charts/windlass/README.md", (BEGIN, END), &surface::table());
+    let verdicts = gitops::verdicts::table().await + "\n";
+    table("docs/gitops.md", (VERDICTS, END_OF_VERDICTS), &verdicts);
     for (name, yaml) in base().await {
         put(format!("deploy/base/{name}"), yaml);
     }

@@ -1,4 +1,4 @@
-//! The commands of docs/install.md, run as they stand there, one after another, in a cluster of their own.
+//! The commands of the guides, run as they stand there, one after another, in a cluster of their own for each guide.
 
 use super::ROOT;
 use crate::plane::Options;
@@ -45,11 +45,11 @@ fn words(command: &str) -> Vec<String> {
     all
 }
 
-#[tokio::test]
-async fn every_command_of_the_guide_to_install_works_in_its_order() {
+/// Runs every command of a guide; there are at least so many.
+async fn followed(guide: &str, at_least: usize) {
     let plane = Plane::start(Options::default()).await.unwrap();
-    let commands = commands("install.md");
-    assert!(commands.len() > 15, "{commands:?}");
+    let commands = commands(guide);
+    assert!(commands.len() >= at_least, "{commands:?}");
     for command in commands {
         let words = words(&command);
         let (tool, args) = words.split_first().unwrap();
@@ -57,10 +57,25 @@ async fn every_command_of_the_guide_to_install_works_in_its_order() {
         let output = match tool.as_str() {
             "kubectl" => plane.kubectl(&args).await,
             "helm" => plane.helm(&args).await,
-            // Whoever runs this has built it.
-            "cargo" => continue,
+            // Whoever runs this has built it; of the image there is a test of its own.
+            "cargo" | "deploy/image/assemble" | "buildah" => continue,
             _ => panic!("{command}: run by nobody"),
         };
         output.unwrap().ok().unwrap_or_else(|error| panic!("{command}: {error}"));
     }
+}
+
+#[tokio::test]
+async fn every_command_of_the_guide_to_install_works_in_its_order() {
+    followed("install.md", 16).await;
+}
+
+#[tokio::test]
+async fn every_command_of_the_guide_to_gitops_works_in_its_order() {
+    followed("gitops.md", 8).await;
+}
+
+#[tokio::test]
+async fn every_command_of_the_guide_to_security_works_in_its_order() {
+    followed("security.md", 8).await;
 }

@@ -13,11 +13,13 @@ pub mod site;
 mod strict;
 mod surface;
 mod team;
+mod upgrade;
 
 use std::process::Stdio;
 
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
@@ -35,19 +37,30 @@ pub const NAMESPACE: &str = "windlass-system";
 
 /// Runs helm without any cluster, and without anything of the user's.
 pub async fn helm(args: &[&str]) -> Output {
+    without_cluster("helm", args, "").await
+}
+
+/// Runs a tool of the plane without any cluster, with this on stdin.
+pub async fn without_cluster(role: &str, args: &[&str], input: &str) -> Output {
     static PROGRAMS: OnceCell<Programs> = OnceCell::const_new();
     let find = || async { tokio::task::spawn_blocking(Programs::find).await.unwrap().unwrap() };
-    let (program, first) = PROGRAMS.get_or_init(find).await.command("helm").unwrap();
-    let output = Command::new(program)
+    let (program, first) = PROGRAMS.get_or_init(find).await.command(role).unwrap();
+    let mut child = Command::new(program)
         .args(first)
         .args(args)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/helm"))
-        .stdin(Stdio::null())
-        .output()
-        .await
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Who does not read its input closes the pipe early; what it says then is in the output.
+    let feed = async move { drop(stdin.write_all(input.as_bytes()).await) };
+    let ((), output) = tokio::join!(feed, child.wait_with_output());
+    let output = output.unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Output {
         status: output.status,

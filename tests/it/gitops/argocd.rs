@@ -80,6 +80,13 @@ data:
     parts.concat()
 }
 
+/// What the settings of argocd-cm for one of the two ways say of a kind: `health` or `actions`.
+pub fn setting(way: &str, what: &str, kind: &str) -> String {
+    let map: Value = serde_saphyr::from_str(&read(&format!("argocd-cm-{way}.yaml"))).unwrap();
+    let key = format!("resource.customizations.{what}.windlass.dev_{kind}");
+    map["data"][key].as_str().unwrap().to_owned()
+}
+
 fn application(name: &str) -> Value {
     let application: Value = serde_saphyr::from_str(&read(&format!("{name}.yaml"))).unwrap();
     assert_eq!(

@@ -6,6 +6,12 @@ use serde_json::json;
 use crate::chart::Manifests;
 use crate::chart::ROOT;
 
+/// The expressions of the Kustomization that hands upgrades over.
+pub fn expressions() -> Value {
+    let (_, handoff) = kustomization("upgrades-handoff");
+    handoff["spec"]["healthCheckExprs"].clone()
+}
+
 fn kustomization(file: &str) -> (String, Value) {
     let text = std::fs::read_to_string(format!("{ROOT}/deploy/flux/{file}.yaml")).unwrap();
     let all = Manifests::read(&text);

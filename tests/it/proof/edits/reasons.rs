@@ -86,6 +86,7 @@ fn way_out(reason: Reason) -> Way {
             "a_run_past_its_timeout_is_overdue_and_never_failed_while_it_moves",
         ),
         Reason::StartsDisabled => Way::Shown("stories/stops.rs", "an_operator_with_starts_disabled_starts_nothing"),
+        Reason::CrdsOutdated => Way::Shown("stories/outdated.rs", "older_crds_newer_operator_makes_no_start"),
         Reason::TokenExpired => Way::Shown(
             "stories/hmc/remote.rs",
             "a_token_that_runs_out_unused_ends_the_run_and_is_not_replaced_unasked",
