@@ -490,10 +490,8 @@ fn a_word_of_a_newer_version_blocks_and_nothing_is_guessed() {
         Receipt::no(1).lost(0).resolved(Verdict::NotStarted),
     ] {
         let case = Case::of(receipt.word("Postponed")).seen(|s| s.doubt = Some(mono(0)));
-        assert_eq!(
-            case.sights(still_twice(FROM)).conclude(),
-            Conclusion::Unreadable("Postponed".to_owned())
-        );
+        let concluded = case.sights(still_twice(FROM)).conclude();
+        assert_eq!(concluded, Conclusion::Unreadable("Postponed".to_owned()));
     }
 }
 

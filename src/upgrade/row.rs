@@ -94,6 +94,9 @@ pub fn judge(facts: &Facts, when: &When, target: &TargetFacts) -> Judged {
     }
 }
 
+/// State, reason and message of a line.
+type Shown = (State, Reason, Option<String>);
+
 struct Bench<'a> {
     facts: &'a Facts,
     when: &'a When,
@@ -382,60 +385,10 @@ impl Bench<'_> {
                 let state = if moved { State::Running } else { State::Pending };
                 (state, if moved { Reason::Running } else { Reason::Evaluating }, Some(how))
             }
-            Conclusion::Follow(Following::Queued { .. }) if open.left_to_vendor() => {
-                let message = "IBM is to schedule it; the console was not looked at yet".to_owned();
-                (State::Started, Reason::WaitingForVendor, Some(message))
-            }
-            Conclusion::Follow(Following::Queued { says }) => {
-                let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
-                (State::Started, Reason::Started, Some(message))
-            }
-            Conclusion::Follow(Following::Unscheduled {
-                until,
-                instead,
-                overdue: late,
-            }) => {
-                overdue = late;
-                let message = self.unscheduled(open, until, instead.as_deref());
-                (State::Started, Reason::WaitingForVendor, Some(message))
-            }
-            Conclusion::Follow(Following::Scheduled {
-                begins,
-                says,
-                overdue: late,
-            }) => {
-                (overdue, row.scheduled_at) = (late, begins);
-                row.outside_schedule = begins.is_some_and(|begins| self.outside_schedule(begins));
-                (
-                    State::Started,
-                    Reason::WaitingForVendor,
-                    Some(self.scheduled(&says, begins, row.outside_schedule)),
-                )
-            }
-            Conclusion::Follow(Following::Moving {
-                progress,
-                says,
-                overdue: late,
-            }) => {
-                (overdue, moved, row.progress) = (late, true, progress);
-                (State::Running, if late { Reason::Overdue } else { Reason::Running }, says)
-            }
-            Conclusion::Follow(Following::Settling { how }) => {
-                moved = true;
-                let message = format!("{how}; written down once it is certain that the start's own request is not still under way");
-                (State::Running, Reason::Running, Some(message))
-            }
-            Conclusion::Follow(Following::OutOfSight { why }) => {
-                moved = true;
-                row.progress = self.last_progress(open);
-                let message = format!("cannot be seen: {why}; {}", self.looking_until(open));
-                let state = if self.is_to_begin(open) { State::Started } else { State::Running };
-                (state, Reason::OutOfSight, Some(message))
-            }
-            Conclusion::Follow(Following::LostSight { why }) => {
-                (stalled, moved) = (true, true);
-                let message = format!("out of sight past the timeout: {why}; resolve receipt {}", open.name);
-                (State::Unknown, Reason::LostSight, Some(message))
+            Conclusion::Follow(following) => {
+                let shown;
+                (shown, stalled, overdue, moved) = self.following(open, following, &mut row);
+                shown
             }
         };
         Judged {
@@ -449,10 +402,73 @@ impl Bench<'_> {
             writes,
         }
     }
+
+    /// How a run is shown that the vendor took; with it, whether only a person can end it, whether it is overdue, and whether it was seen moving.
+    fn following(&self, open: &Receipt, following: Following, row: &mut Row) -> (Shown, bool, bool, bool) {
+        let (mut stalled, mut overdue, mut moved) = (false, false, false);
+        let shown = match following {
+            Following::Queued { .. } if open.left_to_vendor() => {
+                let message = "IBM is to schedule it; the console was not looked at yet".to_owned();
+                (State::Started, Reason::WaitingForVendor, Some(message))
+            }
+            Following::Queued { says } => {
+                let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
+                (State::Started, Reason::Started, Some(message))
+            }
+            Following::Unscheduled {
+                until,
+                instead,
+                overdue: late,
+            } => {
+                overdue = late;
+                let message = self.unscheduled(open, until, instead.as_deref());
+                (State::Started, Reason::WaitingForVendor, Some(message))
+            }
+            Following::Scheduled {
+                begins,
+                says,
+                overdue: late,
+            } => {
+                (overdue, row.scheduled_at) = (late, begins);
+                row.outside_schedule = begins.is_some_and(|begins| self.outside_schedule(begins));
+                (
+                    State::Started,
+                    Reason::WaitingForVendor,
+                    Some(planned::scheduled(&says, begins, row.outside_schedule)),
+                )
+            }
+            Following::Moving {
+                progress,
+                says,
+                overdue: late,
+            } => {
+                (overdue, moved, row.progress) = (late, true, progress);
+                (State::Running, if late { Reason::Overdue } else { Reason::Running }, says)
+            }
+            Following::Settling { how } => {
+                moved = true;
+                let message = format!("{how}; written down once it is certain that the start's own request is not still under way");
+                (State::Running, Reason::Running, Some(message))
+            }
+            Following::OutOfSight { why } => {
+                moved = true;
+                row.progress = self.last_progress(open);
+                let message = format!("cannot be seen: {why}; {}", self.looking_until(open));
+                let state = if self.is_to_begin(open) { State::Started } else { State::Running };
+                (state, Reason::OutOfSight, Some(message))
+            }
+            Following::LostSight { why } => {
+                (stalled, moved) = (true, true);
+                let message = format!("out of sight past the timeout: {why}; resolve receipt {}", open.name);
+                (State::Unknown, Reason::LostSight, Some(message))
+            }
+        };
+        (shown, stalled, overdue, moved)
+    }
 }
 
 /// How a start in doubt is shown.
-fn in_doubt(open: &Receipt, why: &str, stalled: bool) -> (State, Reason, Option<String>) {
+fn in_doubt(open: &Receipt, why: &str, stalled: bool) -> Shown {
     let (reason, next) = if stalled {
         (Reason::NeedsResolution, format!("resolve receipt {}", open.name))
     } else {

@@ -100,7 +100,7 @@ impl Bench<'_> {
             Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
             }
-            Motion::Still if let Some(update) = self.scheduled_for_us(sight, wish) => {
+            Motion::Still if let Some(update) = scheduled_for_us(sight, wish) => {
                 let mut adopted = effect(What::Note(Note::Adopted));
                 let jobs = adopted.before.jobs.get_or_insert_default();
                 (jobs.mover, jobs.begins) = (Some(update.id.clone()), update.planned.as_ref().map(|planned| planned.at));
@@ -140,13 +140,6 @@ impl Bench<'_> {
                     .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
             },
         }
-    }
-
-    /// What IBM has on its schedule to our version, where it is IBM's to carry it out.
-    fn scheduled_for_us<'s>(&self, sight: &'s Sight, wish: &Wish) -> Option<&'s Job> {
-        let theirs = matches!(wish.options, Options::ConsoleSchedule { .. });
-        let ours = |job: &&Job| job.active() && job.planned.is_some() && job.does == Does::Installs(wish.version.clone());
-        sight.jobs.iter().filter(|_| theirs).find(ours)
     }
 
     /// Nothing is scheduled to our version. IBM schedules it with a token: one that is good is used as it is, and only without one is another
@@ -270,6 +263,13 @@ impl Bench<'_> {
             writes: Vec::new(),
         }
     }
+}
+
+/// What IBM has on its schedule to our version, where it is IBM's to carry it out.
+fn scheduled_for_us<'s>(sight: &'s Sight, wish: &Wish) -> Option<&'s Job> {
+    let theirs = matches!(wish.options, Options::ConsoleSchedule { .. });
+    let ours = |job: &&Job| job.active() && job.planned.is_some() && job.does == Does::Installs(wish.version.clone());
+    sight.jobs.iter().filter(|_| theirs).find(ours)
 }
 
 /// What stands on a console's schedule, for people.
