@@ -20,7 +20,7 @@ fn install(install: &Value) -> Value {
     json!({"hmcConsole": {"singleStepInstall": install}})
 }
 
-fn remote(remote: Value) -> Value {
+fn remote(remote: &Value) -> Value {
     json!({"hmcConsole": {"singleStepInstall": null, "remoteSchedule": remote}})
 }
 
@@ -54,10 +54,10 @@ async fn firmware_rules() {
         (install(&json!({"backupLocation": null})), Some("backupLocation: Required value")),
         (json!({"hmcConsole": null}), Some("spec.hmcConsole: Required value")),
         (install(&json!(null)), one_way),
-        (remote(json!({"authorize": "IfNeeded"})), None),
-        (remote(json!({"authorize": "Never"})), None),
-        (remote(json!({"authorize": "Always"})), Some("Unsupported value")),
-        (remote(json!({})), Some("authorize: Required value")),
+        (remote(&json!({"authorize": "IfNeeded"})), None),
+        (remote(&json!({"authorize": "Never"})), None),
+        (remote(&json!({"authorize": "Always"})), Some("Unsupported value")),
+        (remote(&json!({})), Some("authorize: Required value")),
         (json!({"hmcConsole": {"remoteSchedule": {"authorize": "Never"}}}), one_way),
         // What ends in a request body.
         (from_server("directory", json!(null)), None),
@@ -91,7 +91,7 @@ async fn an_upgrade_keeps_its_connection_and_may_change_what_it_installs() {
         refused.contains("a different target is a different upgrade: create a new object"),
         "{refused}"
     );
-    let otherwise = json!({"spec": remote(json!({"authorize": "Never"}))});
+    let otherwise = json!({"spec": remote(&json!({"authorize": "Never"}))});
     let refused = upgrades.patch("u", "", &otherwise).await.unwrap_err();
     assert!(refused.contains("how a console is upgraded cannot be changed"), "{refused}");
     for change in [
