@@ -152,10 +152,8 @@ async fn shown(stage: &Stage) -> anyhow::Result<()> {
         r#"{"spec":{"interval":"1h"}}"#,
     ];
     stage.kubectl(&edit).await?;
-    for so in ["observedGeneration}=2", "recoveryAppliance.version}=9.0.3-10781"] {
-        let so = format!("--for=jsonpath={{.status.{so}");
-        stage.kubectl(&["wait", &so, "--timeout=60s", "winv", "srm-a", "-n", DR]).await?;
-    }
+    let of_now = "--for=jsonpath={.status.recoveryAppliance.version}=9.0.3-10781";
+    stage.kubectl(&["wait", of_now, "--timeout=60s", "winv", "srm-a", "-n", DR]).await?;
     stage
         .screen
         .quote(&stage.kubectl(&["get", "appup,winv", "-A", "-o", "wide"]).await?);
