@@ -122,9 +122,9 @@ async fn apply(stage: &Stage, name: &str, written: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn was(stage: &Stage, name: &str, then: &str, reason: &str) -> anyhow::Result<()> {
-    let what = format!("{name} was not seen {then}/{reason}");
-    stage.until(&what, |seen| seen.firmware_was(name, then, Some(reason))).await
+async fn was(stage: &Stage, name: &str, state: &str, reason: &str) -> anyhow::Result<()> {
+    let what = format!("{name} was not seen {state}/{reason}");
+    stage.until(&what, |seen| seen.firmware_was(name, state, Some(reason))).await
 }
 
 async fn succeeds(stage: &Stage, name: &str) -> anyhow::Result<()> {

@@ -115,7 +115,7 @@ impl Judge<'_> {
                     self.receipt.run.version, job.word
                 ))
             }),
-            _ if looks.permissions.is_none() => untold(last, given_up),
+            _ if looks.permissions.is_none() => self.untold(last, given_up),
             Some(job) => self.over_or_not(last, looks, &format!("IBM's update {} says {:?}", job.id, job.word), given_up),
             None if self.job().is_some() => {
                 let what = "the update that IBM scheduled is no longer on the console's schedule";
@@ -167,6 +167,12 @@ impl Judge<'_> {
         last.complete && last.motion == Motion::Still && last.asked.since(since) >= self.e.timing.grace
     }
 
+    /// Which tokens are good, and what is on the schedule, is not told.
+    fn untold(&self, last: &Sight, given_up: bool) -> Conclusion {
+        let why = last.says.as_deref().unwrap_or("the console does not tell which tokens are good");
+        if given_up { lost(why) } else { out_of_sight(why) }
+    }
+
     /// Nothing stands on the schedule, and nothing did. As long as a token is good somebody may still use it, whatever the timeout says.
     fn not_scheduled(&self, last: &Sight, looks: &Looks, overdue: bool, given_up: bool) -> Conclusion {
         let version = &self.receipt.run.version;
@@ -206,12 +212,6 @@ impl Judge<'_> {
             _ => self.e.wall.duration_since(self.receipt.created) >= life,
         }
     }
-}
-
-/// Which tokens are good, and what is on the schedule, is not told.
-fn untold(last: &Sight, given_up: bool) -> Conclusion {
-    let why = last.says.as_deref().unwrap_or("the console does not tell which tokens are good");
-    if given_up { lost(why) } else { out_of_sight(why) }
 }
 
 fn out_of_sight(why: &str) -> Conclusion {

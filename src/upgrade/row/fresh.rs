@@ -12,6 +12,7 @@ use crate::upgrade::decision::What;
 use crate::upgrade::facts::Options;
 use crate::upgrade::facts::Usable;
 use crate::upgrade::facts::Wish;
+use crate::upgrade::fleet::Terms;
 use crate::upgrade::ledger::Ledger;
 use crate::upgrade::ledger::Wanted;
 use crate::upgrade::reason::Reason;
@@ -44,18 +45,25 @@ impl Bench<'_> {
     /// What does the target itself say?
     fn looked_at(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
         let Some(sight) = self.sight() else {
-            return self.blocked(Reason::Evaluating, "not looked at yet".to_owned(), None);
+            return self.unseen_for_lack_of_calls().unwrap_or_else(|| {
+                let message = "not looked at yet".to_owned();
+                self.blocked(Reason::Evaluating, message, None)
+            });
         };
         let looks = match (&sight.motion, &sight.looks) {
             (Motion::NotSeen { why, unknown_object: true }, _) => {
                 let message = match self.target.key.vendor {
                     VendorType::VCenter => format!("{why}; check spec.clusters[].cluster"),
+                    VendorType::ArubaCentral => format!("{why}; check spec.arubaCustomer.customerId"),
                     _ => why.clone(),
                 };
                 return self.blocked(Reason::TargetNotFound, message, None);
             }
             (Motion::NotSeen { why, .. }, _) => {
                 return self.blocked(Reason::Evaluating, format!("cannot be seen: {why}; looking again"), None);
+            }
+            _ if let Some(terms) = Terms::of(&wish.options) => {
+                return self.devices_looked_at(ledger, seq, wish, wanted, (sight, &terms));
             }
             (_, Some(looks)) if sight.complete => looks,
             _ => {
@@ -94,13 +102,14 @@ impl Bench<'_> {
             before: looks.clone(),
             what,
             closes: None,
+            due: None,
         };
         let planned = sight.jobs.iter().find(|job| job.still_planned(self.facts.wall));
         match &sight.motion {
             Motion::Moving { toward: Some(toward), .. } if *toward == wish.version => {
                 self.note(effect(What::Note(Note::Adopted)), Reason::Started)
             }
-            Motion::Still if let Some(update) = scheduled_for_us(sight, wish) => {
+            Motion::Still if let Some(update) = self.scheduled_for_us(sight, wish) => {
                 let mut adopted = effect(What::Note(Note::Adopted));
                 let jobs = adopted.before.jobs.get_or_insert_default();
                 (jobs.mover, jobs.begins) = (Some(update.id.clone()), update.planned.as_ref().map(|planned| planned.at));
@@ -140,6 +149,13 @@ impl Bench<'_> {
                     .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
             },
         }
+    }
+
+    /// What IBM has on its schedule to our version, where it is IBM's to carry it out.
+    fn scheduled_for_us<'s>(&self, sight: &'s Sight, wish: &Wish) -> Option<&'s Job> {
+        let theirs = matches!(wish.options, Options::ConsoleSchedule { .. });
+        let ours = |job: &&Job| job.active() && job.planned.is_some() && job.does == Does::Installs(wish.version.clone());
+        sight.jobs.iter().filter(|_| theirs).find(ours)
     }
 
     /// Nothing is scheduled to our version. IBM schedules it with a token: one that is good is used as it is, and only without one is another
@@ -207,9 +223,10 @@ impl Bench<'_> {
                 seq,
                 run: wanted.run.clone(),
                 options: wish.options.clone(),
-                before: self.sights().find_map(|s| s.looks.clone()).unwrap_or_default(),
+                before: self.last_seen(wish),
                 what: What::Note(Note::NotStartedInTime),
                 closes: None,
+                due: None,
             },
             Reason::NotStartedInTime,
         );
@@ -256,20 +273,13 @@ impl Bench<'_> {
         }
     }
 
-    fn note(&self, effect: Effect, reason: Reason) -> Judged {
+    pub(super) fn note(&self, effect: Effect, reason: Reason) -> Judged {
         Judged {
             row: Row { reason, ..self.row() },
             place: Place::Note(effect),
             writes: Vec::new(),
         }
     }
-}
-
-/// What IBM has on its schedule to our version, where it is IBM's to carry it out.
-fn scheduled_for_us<'s>(sight: &'s Sight, wish: &Wish) -> Option<&'s Job> {
-    let theirs = matches!(wish.options, Options::ConsoleSchedule { .. });
-    let ours = |job: &&Job| job.active() && job.planned.is_some() && job.does == Does::Installs(wish.version.clone());
-    sight.jobs.iter().filter(|_| theirs).find(ours)
 }
 
 /// What stands on a console's schedule, for people.

@@ -39,6 +39,17 @@ impl Bench<'_> {
         }
     }
 
+    /// The vendor's people chose a time. It is theirs to choose, so one that lies outside of our schedules is only told.
+    pub(super) fn scheduled(&self, says: &str, begins: Option<Timestamp>, outside: bool) -> String {
+        let when = begins.map(|begins| format!(" for {}", short(begins))).unwrap_or_default();
+        let outside = if outside {
+            "; that is outside of the schedule here, which does not bind IBM: have it moved there if it must not be"
+        } else {
+            ""
+        };
+        format!("{says}{when}{outside}")
+    }
+
     /// Nothing of a run that the vendor's people carry out has been seen to begin, and its time, where one is known, has not come.
     pub(super) fn is_to_begin(&self, open: &Receipt) -> bool {
         let moved = || self.sights().any(|sight| matches!(sight.motion, Motion::Moving { .. }));
@@ -64,15 +75,4 @@ impl Bench<'_> {
             _ => false,
         }
     }
-}
-
-/// The vendor's people chose a time. It is theirs to choose, so one that lies outside of our schedules is only told.
-pub(super) fn scheduled(says: &str, begins: Option<Timestamp>, outside: bool) -> String {
-    let when = begins.map(|begins| format!(" for {}", short(begins))).unwrap_or_default();
-    let outside = if outside {
-        "; that is outside of the schedule here, which does not bind IBM: have it moved there if it must not be"
-    } else {
-        ""
-    };
-    format!("{says}{when}{outside}")
 }

@@ -6,9 +6,9 @@ use secrecy::SecretString;
 
 use super::answers::What;
 use super::answers::judge;
-use super::hush::Hush;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
+use crate::vendor::hush::Hush;
 
 fn of(status: u16, body: Option<&str>) -> Answer {
     judge(What::Install, status, None, body.map(str::as_bytes), &Hush::of([]))

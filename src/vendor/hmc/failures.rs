@@ -1,11 +1,11 @@
 //! What an answer to a read means when it is not the one that was asked for.
 
 use super::PRODUCT;
-use super::hush::Hush;
 use super::wire::Refusal;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
+use crate::vendor::hush::Hush;
 use crate::vendor::text::describe_body;
 use crate::vendor::text::is_html;
 

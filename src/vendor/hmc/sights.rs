@@ -110,8 +110,8 @@ pub(super) fn of(asked: &Asked, console: &Console, read: Read) -> Sight {
         motion,
         looks: console.bundle.clone().map(|version| Looks {
             version,
-            jobs,
             permissions,
+            jobs,
             ..Looks::default()
         }),
         offered: Offered::Untold,

@@ -50,8 +50,8 @@ async fn a_hold_and_its_release_change_an_annotation_and_nothing_else() {
     let plain = batch();
     assert_eq!(offered(&plain).await, json!(["hold", "reconcile"]));
     let held = after("hold", &plain).await;
-    let annotated = json!({"metadata": {"annotations": {"windlass.dev/hold": "held in Argo CD"}}});
-    assert_eq!(held, patched(&plain, &annotated));
+    let hold = json!({"metadata": {"annotations": {"windlass.dev/hold": "held in Argo CD"}}});
+    assert_eq!(held, patched(&plain, &hold));
     assert_eq!(offered(&held).await, json!(["reconcile", "release"]));
     let others = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "upgrades:windlass.dev/x"}}});
     let (plain, held) = (patched(&plain, &others), patched(&held, &others));
