@@ -311,11 +311,9 @@ impl Judge<'_> {
     }
 
     fn follow(&self, since: Timestamp) -> Conclusion {
-        let overdue = if self.receipt.left_to_vendor() {
-            self.past_timeout(self.may_begin_until(since))
-        } else {
-            self.past_timeout(since)
-        };
+        let late = self.past_timeout(since);
+        // What the vendor's people carry out is given up only once it can no longer begin.
+        let overdue = late && (!self.receipt.left_to_vendor() || self.past_timeout(self.may_begin_until(since)));
         let Some(last) = self.sights().next_back() else {
             return if overdue && self.known_for_long() {
                 lost("no look at the target since")
@@ -326,7 +324,7 @@ impl Judge<'_> {
         let looks = match (&last.motion, &last.looks) {
             (Motion::NotSeen { why, .. }, _) if overdue => return lost(why),
             (Motion::NotSeen { why, .. }, _) => return Conclusion::Follow(Following::OutOfSight { why: why.clone() }),
-            _ if self.receipt.left_to_vendor() => return self.follow_planned(last, since),
+            _ if self.receipt.left_to_vendor() => return self.follow_planned(last, late, overdue),
             _ if let Some(told) = self.told_by_job(last, overdue) => return told,
             (Motion::Moving { progress, .. }, _) if !self.lists_jobs() || self.job().is_none() => {
                 return Conclusion::Follow(Following::Moving {

@@ -188,7 +188,8 @@ impl Bench<'_> {
 
     /// Until when a run that is out of sight is waited for.
     fn looking_until(&self, open: &Receipt) -> String {
-        let Standing::Accepted { since } = open.standing() else {
+        // What others carry out is waited for as long as it may yet begin, which is theirs to say.
+        let (Standing::Accepted { since }, false) = (open.standing(), open.left_to_vendor()) else {
             return "looking again".to_owned();
         };
         match SignedDuration::try_from(self.facts.timeout)

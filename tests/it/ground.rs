@@ -18,8 +18,10 @@ use kube::api::DynamicObject;
 use kube::api::GroupVersionKind;
 use kube::api::Patch;
 use kube::api::PatchParams;
+use kube::api::PostParams;
 use kube::api::ValidationDirective;
 use kube::core::NamespaceResourceScope;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
@@ -301,6 +303,17 @@ impl Ground {
             requests.join("\n"),
             tails.join("\n---\n")
         )
+    }
+
+    /// Creates an object here.
+    pub async fn create<K>(&self, name: &str, mut object: Value) -> anyhow::Result<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+    {
+        object["metadata"] = json!({"name": name, "namespace": self.namespace});
+        let object = serde_json::from_value(object)?;
+        self.api::<K>().create(&PostParams::default(), &object).await?;
+        Ok(())
     }
 
     /// Everything that people and programs can read of this story, as one text: objects, Events, receipts, metrics, logs.

@@ -76,12 +76,9 @@ impl Judge<'_> {
         seen.or_else(written).or_else(adopted)
     }
 
-    /// Where a run stands that the vendor's people carry out and that was taken at `since`. `last` saw the target.
-    ///
-    /// Longer than `timeout` is told as such. What ends a run counts from when it could still begin.
-    pub(super) fn follow_planned(&self, last: &Sight, since: Timestamp) -> Conclusion {
-        let overdue = self.past_timeout(since);
-        let given_up = self.past_timeout(self.may_begin_until(since));
+    /// Where a run stands that the vendor's people carry out. `last` saw the target. `overdue`: longer than `timeout` since it was taken, which is
+    /// told as such; `given_up`: longer than that since it could still begin, which ends it where it is not seen.
+    pub(super) fn follow_planned(&self, last: &Sight, overdue: bool, given_up: bool) -> Conclusion {
         let update = self.on_schedule(last);
         if let Some(running) = update.filter(|job| job.state == JobState::Running) {
             return self.first_seen(running).unwrap_or_else(|| {

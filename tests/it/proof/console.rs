@@ -8,12 +8,6 @@ use std::ops::DerefMut;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Resource;
-use kube::api::PostParams;
-use kube::core::NamespaceResourceScope;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::json;
 use tokio::time::Instant;
 use windlass::api::Connection;
@@ -79,28 +73,12 @@ impl ConsoleWorld {
             hmc: Hmc::start(config).await?,
         })
     }
-
-    async fn create<K>(&self, name: &str, mut object: Value) -> anyhow::Result<()>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
-    {
-        object["metadata"] = json!({"name": name, "namespace": self.namespace});
-        let object = serde_json::from_value(object)?;
-        self.api::<K>().create(&PostParams::default(), &object).await?;
-        Ok(())
-    }
 }
 
 impl Life for ConsoleWorld {
     type Upgrade = FirmwareUpgrade;
 
-    const HEART: [&'static str; 5] = [
-        "PATCH Connection reserve",
-        "POST receipt",
-        INSTALL,
-        "PATCH receipt answer",
-        "PATCH receipt end",
-    ];
+    const START: &'static str = INSTALL;
 
     async fn story(name: &str) -> anyhow::Result<Story<ConsoleWorld>> {
         Story::around(ConsoleWorld::new(name).await?, story::number()).await

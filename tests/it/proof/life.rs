@@ -27,8 +27,17 @@ pub trait Life: DerefMut<Target = Ground> + Sized {
     /// The resource that asks for the upgrade.
     type Upgrade: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize;
 
+    /// The effect that is the start.
+    const START: &'static str;
+
     /// The effects around the start, which are harmed in every run of the tests.
-    const HEART: [&'static str; 5];
+    const HEART: [&'static str; 5] = [
+        "PATCH Connection reserve",
+        "POST receipt",
+        Self::START,
+        "PATCH receipt answer",
+        "PATCH receipt end",
+    ];
 
     /// A story of one upgrade. Nothing runs, and nothing is asked for yet.
     async fn story(name: &str) -> anyhow::Result<Story<Self>>;
@@ -65,13 +74,7 @@ pub trait Life: DerefMut<Target = Ground> + Sized {
 impl Life for World {
     type Upgrade = ClusterUpgradeBatch;
 
-    const HEART: [&'static str; 5] = [
-        "PATCH Connection reserve",
-        "POST receipt",
-        "vendor POST upgradeMultiple",
-        "PATCH receipt answer",
-        "PATCH receipt end",
-    ];
+    const START: &'static str = "vendor POST upgradeMultiple";
 
     async fn story(name: &str) -> anyhow::Result<Story> {
         Story::new(name, 1).await

@@ -13,12 +13,6 @@ use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Resource;
-use kube::api::PostParams;
-use kube::core::NamespaceResourceScope;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::json;
 use tokio::time::Instant;
 use windlass::api::ApplianceUpdate;
@@ -87,28 +81,12 @@ impl ApplianceWorld {
             appliance: Appliance::start(config).await?,
         })
     }
-
-    async fn create<K>(&self, name: &str, mut object: Value) -> anyhow::Result<()>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
-    {
-        object["metadata"] = json!({"name": name, "namespace": self.namespace});
-        let object = serde_json::from_value(object)?;
-        self.api::<K>().create(&PostParams::default(), &object).await?;
-        Ok(())
-    }
 }
 
 impl Life for ApplianceWorld {
     type Upgrade = ApplianceUpdate;
 
-    const HEART: [&'static str; 5] = [
-        "PATCH Connection reserve",
-        "POST receipt",
-        INSTALL,
-        "PATCH receipt answer",
-        "PATCH receipt end",
-    ];
+    const START: &'static str = INSTALL;
 
     async fn story(name: &str) -> anyhow::Result<Story<ApplianceWorld>> {
         Story::around(ApplianceWorld::new(name).await?, story::number()).await

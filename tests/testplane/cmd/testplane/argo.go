@@ -9,6 +9,7 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	luajson "layeh.com/gopher-json"
 )
 
@@ -48,17 +49,23 @@ func argoHealth() (any, error) {
 	return verdicts, nil
 }
 
-// argoActions runs a discovery script and says which actions a person may press.
-func argoActions() (any, error) {
+// scripted runs the request's script on its one object, and has that and what came of it.
+func scripted() (*unstructured.Unstructured, []byte, error) {
 	var request argoRequest
 	if err := input(&request); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	object, err := request.Objects.only()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	encoded, err := runScript(request.Script, object.Object)
+	return object, encoded, err
+}
+
+// argoActions runs a discovery script and says which actions a person may press.
+func argoActions() (any, error) {
+	_, encoded, err := scripted()
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +88,7 @@ func argoActions() (any, error) {
 // argoAction runs an action and answers with the object that it would be patched to. What Lua cannot say comes back as it was, as in Argo CD:
 // an empty object and an empty list are the same table there.
 func argoAction() (any, error) {
-	var request argoRequest
-	if err := input(&request); err != nil {
-		return nil, err
-	}
-	object, err := request.Objects.only()
-	if err != nil {
-		return nil, err
-	}
-	encoded, err := runScript(request.Script, object.Object)
+	object, encoded, err := scripted()
 	if err != nil {
 		return nil, err
 	}

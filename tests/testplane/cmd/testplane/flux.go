@@ -73,13 +73,19 @@ func fluxHealth() (any, error) {
 	return verdicts, nil
 }
 
-// fluxApply applies as the kustomize-controller does, and waits if it is told to.
-func fluxApply() (any, error) {
+// managed reads a request, and has what carries it out on the cluster.
+func managed() (fluxRequest, *ssa.ResourceManager, error) {
 	var request fluxRequest
 	if err := input(&request); err != nil {
-		return nil, err
+		return request, nil, err
 	}
 	manager, err := request.manager()
+	return request, manager, err
+}
+
+// fluxApply applies as the kustomize-controller does, and waits if it is told to.
+func fluxApply() (any, error) {
+	request, manager, err := managed()
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +111,7 @@ func fluxApply() (any, error) {
 
 // fluxDelete prunes: it deletes what a Kustomization of this name had applied.
 func fluxDelete() (any, error) {
-	var request fluxRequest
-	if err := input(&request); err != nil {
-		return nil, err
-	}
-	manager, err := request.manager()
+	request, manager, err := managed()
 	if err != nil {
 		return nil, err
 	}
