@@ -126,12 +126,22 @@ fn a_process_dies_at_any_step_and_starts_again() {
     explore(at_scale(
         scope,
         Scope {
-            procs: 2,
-            followers: 1,
             budget: Budget { lose: 1, ..budget },
             ..scope
         },
     ));
+}
+
+#[test]
+fn one_of_two_leaders_dies_at_any_step_and_starts_again() {
+    let scope = Scope {
+        name: "a crash of one of two leaders",
+        every_step: true,
+        ticks: 0,
+        budget: Budget { crash: 1, ..NONE },
+        ..QUIET
+    };
+    explore(at_scale(scope, Scope { ticks: 2, ..scope }));
 }
 
 #[test]
@@ -220,7 +230,7 @@ fn a_person_settles_what_is_in_doubt() {
         Scope {
             procs: 2,
             followers: 1,
-            ticks: 5,
+            ticks: 4,
             ..scope
         },
     ));
