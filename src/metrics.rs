@@ -1,4 +1,5 @@
-//! What Prometheus sees. Labels come from small fixed sets; names of objects, serials and versions belong in Events and logs.
+//! What Prometheus sees. Labels come from small fixed sets; names of objects, serials and versions belong in Events and logs. Only what is left
+//! of a Connection's calls names its Connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ struct Inner {
     status_writes: Family<Kind, Counter>,
     receipts_open: Family<Type, Gauge>,
     receipts_unresolved: Family<Type, Gauge>,
+    quota_remaining: Family<OfConnection, Gauge>,
     contradictions: Counter,
     leader: Gauge,
     starts_enabled: Gauge,
@@ -74,6 +76,13 @@ struct RequestClass {
     r#type: &'static str,
     operation: &'static str,
     class: &'static str,
+}
+
+/// The one metric that names objects: "calls are running out" is no use without where.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfConnection {
+    namespace: String,
+    connection: String,
 }
 
 /// What a permit came to.
@@ -125,6 +134,7 @@ impl Metrics {
             status_writes: Family::default(),
             receipts_open: Family::default(),
             receipts_unresolved: Family::default(),
+            quota_remaining: Family::default(),
             contradictions: Counter::default(),
             leader: Gauge::default(),
             starts_enabled: Gauge::default(),
@@ -155,6 +165,11 @@ impl Metrics {
             "receipts_unresolved",
             "Open receipts that only a person can end",
             m.receipts_unresolved.clone(),
+        );
+        registry.register(
+            "vendor_quota_remaining",
+            "Calls that are left for today at vendors that count them",
+            m.quota_remaining.clone(),
         );
         registry.register(
             "contradictions",
@@ -224,6 +239,24 @@ impl Metrics {
             .set(i64::from(unresolved));
     }
 
+    /// How many calls are left for today through a Connection.
+    pub fn set_quota(&self, namespace: &str, connection: &str, remaining: u32) {
+        let of = OfConnection {
+            namespace: namespace.to_owned(),
+            connection: connection.to_owned(),
+        };
+        self.0.quota_remaining.get_or_create(&of).set(i64::from(remaining));
+    }
+
+    /// The Connection is gone, and so is what was left for it.
+    pub fn forget_quota(&self, namespace: &str, connection: &str) {
+        let of = OfConnection {
+            namespace: namespace.to_owned(),
+            connection: connection.to_owned(),
+        };
+        self.0.quota_remaining.remove(&of);
+    }
+
     /// A vendor said that it took a start which a receipt had ended as not taken.
     pub fn contradiction(&self) {
         self.0.contradictions.inc();
@@ -268,6 +301,9 @@ mod tests {
         metrics.vendor_request("vcenter", "list_clusters", "ok", Duration::from_millis(300));
         metrics.status_written("Connection");
         metrics.set_receipts("vcenter", 3, 1);
+        metrics.set_quota("netops", "central-msp", 4100);
+        metrics.set_quota("netops", "gone", 7);
+        metrics.forget_quota("netops", "gone");
         metrics.contradiction();
         metrics.set_leader(true);
         metrics.set_crds_outdated(true);
@@ -283,6 +319,7 @@ mod tests {
             "windlass_status_writes_total{kind=\"Connection\"} 1",
             "windlass_receipts_open{type=\"vcenter\"} 3",
             "windlass_receipts_unresolved{type=\"vcenter\"} 1",
+            "windlass_vendor_quota_remaining{namespace=\"netops\",connection=\"central-msp\"} 4100",
             "windlass_contradictions_total 1",
             "windlass_leader 1",
             "windlass_starts_enabled 1",
@@ -291,7 +328,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
-        assert!(!text.contains("_total_total"), "{text}");
+        assert!(!text.contains("_total_total") && !text.contains("gone"), "{text}");
     }
 
     #[test]

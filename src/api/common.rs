@@ -13,6 +13,9 @@ pub const VERSION_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$";
 /// Pattern of a vCenter cluster id, for the same reason.
 pub const CLUSTER_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$";
 
+/// Pattern of a customer's id at Aruba Central, for the same reason.
+pub const CUSTOMER_PATTERN: &str = CLUSTER_PATTERN;
+
 /// Pattern of a run key.
 pub const RUN_KEY_PATTERN: &str = "^[a-z0-9.-]*$";
 
@@ -157,6 +160,9 @@ pub struct TargetStatus {
     /// Version that it goes to: the one of the run in flight, else the one asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_version: Option<String>,
+    /// How many devices are where, for a target that is a set of them (Aruba Central).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<DeviceCounts>,
     /// Percent done, as the vendor reports it; absent where it reports none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
@@ -176,12 +182,34 @@ pub struct TargetStatus {
     /// The vendor's own word for where that job stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_state: Option<String>,
-    /// When the vendor's people are to carry it out, where it is theirs to choose.
+    /// When it is to begin at the vendor, where that is another moment than its start: the vendor's people chose it, or Windlass named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Timestamp>,
     /// The target is no longer in the spec, but its run is: it is followed to its end, then this row goes.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub removed: bool,
+}
+
+/// How many devices of a set are where. While a run goes on they are told with each tenth of the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceCounts {
+    /// Those that the upgrade is about.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub total: i32,
+    /// Of those, at the version that it goes to.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub at_version: i32,
+    /// Of those, out of the vendor's reach when they were last looked at.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub unreachable: i32,
+    /// Devices of the same customer and type that are left alone.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub excluded: i32,
 }
 
 /// A run that ended before the one shown.

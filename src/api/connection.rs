@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::common::CUSTOMER_PATTERN;
 use super::common::Condition;
 use super::common::SecretRef;
 use super::common::is_unset;
@@ -25,6 +26,8 @@ pub enum ConnectionType {
     /// An IBM Z Hardware Management Console.
     #[serde(rename = "HMC")]
     Hmc,
+    /// Aruba Central (classic), as the account of a managed service provider.
+    ArubaCentral,
 }
 
 impl ConnectionType {
@@ -34,6 +37,7 @@ impl ConnectionType {
             ConnectionType::VCenter => "VCenter",
             ConnectionType::RecoveryAppliance => "RecoveryAppliance",
             ConnectionType::Hmc => "HMC",
+            ConnectionType::ArubaCentral => "ArubaCentral",
         }
     }
 
@@ -43,19 +47,25 @@ impl ConnectionType {
             ConnectionType::VCenter => VendorType::VCenter,
             ConnectionType::RecoveryAppliance => VendorType::RecoveryAppliance,
             ConnectionType::Hmc => VendorType::Hmc,
+            ConnectionType::ArubaCentral => VendorType::ArubaCentral,
         }
     }
 
     /// Targets in flight at once where the Connection names no number. A Supervisor upgrade rolls control plane machines and hosts, and
     /// all of a vCenter's share its task queue and its storage: eight keep those busy without a night's work queueing up behind one. A
-    /// recovery appliance is one target, and so is an HMC.
+    /// recovery appliance is one target, and so is an HMC. At Aruba Central ten customers at once are followed every few minutes with the calls
+    /// that it allows in a day.
     fn default_max_concurrent_upgrades(self) -> usize {
         match self {
             ConnectionType::VCenter => 8,
+            ConnectionType::ArubaCentral => 10,
             ConnectionType::RecoveryAppliance | ConnectionType::Hmc => 1,
         }
     }
 }
+
+/// Calls a day to Aruba Central where the Connection names no number: of the 5000 that it allows at least, what leaves others some.
+const REQUESTS_PER_DAY: u32 = 4000;
 
 /// Pattern of a base path: it is put before every path, so no dots alone, no empty segment, nothing that needs an escape.
 const BASE_PATH_PATTERN: &str = "^(/[A-Za-z0-9_~-]+([.][A-Za-z0-9_~-]+){0,4}){1,8}$";
@@ -83,19 +93,31 @@ pub const BASE_PATH: &str = "/api/rest/configure/v2";
     printcolumn = r#"{"name":"InFlight","type":"integer","jsonPath":".status.inFlight"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.vendor.version","priority":1}"#,
+    printcolumn = r#"{"name":"Quota","type":"integer","jsonPath":".status.quota.remaining","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#
 )]
 #[cfg_attr(test, kube(cel))]
-#[x_kube(validation = (
-    "self.type == 'RecoveryAppliance' || !has(self.recoveryAppliance)",
-    "recoveryAppliance is for type RecoveryAppliance only"
-))]
+#[x_kube(
+    validation = (
+        "self.type == 'RecoveryAppliance' || !has(self.recoveryAppliance)",
+        "recoveryAppliance is for type RecoveryAppliance only"
+    ),
+    validation = (
+        "(self.type == 'ArubaCentral') == has(self.arubaCentral)",
+        "type ArubaCentral needs arubaCentral, which says whose account it is; other types forbid it"
+    ),
+    validation = (
+        "self.type == 'ArubaCentral' || !has(self.limits) || !has(self.limits.requestsPerDay)",
+        "limits.requestsPerDay is for type ArubaCentral only"
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionSpec {
     /// Which API answers at url. VCenter: a vCenter Server, for the Supervisor clusters it manages (ClusterUpgradeBatch).
     /// RecoveryAppliance: a VMware recovery appliance, vSphere Replication or Site Recovery Manager, which is itself what is updated
-    /// (ApplianceUpdate). HMC: an IBM Z Hardware Management Console, which is itself what is upgraded (FirmwareUpgrade). Cannot be changed:
-    /// another kind of machine is another Connection.
+    /// (ApplianceUpdate). HMC: an IBM Z Hardware Management Console, which is itself what is upgraded (FirmwareUpgrade). ArubaCentral: Aruba Central
+    /// (classic), for the devices of the customers of a managed service provider (FirmwareUpgrade). Cannot be changed: another kind of machine is
+    /// another Connection.
     #[serde(rename = "type")]
     #[x_kube(validation = ("self == oldSelf", "a different type is a different machine: create a new Connection"))]
     pub type_: ConnectionType,
@@ -128,7 +150,9 @@ pub struct ConnectionSpec {
 
     /// The Secret with the credentials, read again at each login, so it can be rotated at any time. It has the keys username and password:
     /// of a user of that vCenter, of the appliance's own administrator, or of a user of that HMC who may use its Web Services API and needs no
-    /// second factor.
+    /// second factor. For Aruba Central it has the keys clientID and clientSecret, of an application of its API gateway, and either username and
+    /// password, of a user who may sign in without a second factor, or refreshToken. A refresh token is good once: Windlass keeps the newest one in the Secret
+    /// windlass-tokens, and looks at yours again only when it has changed.
     pub credentials_secret_ref: SecretRef,
 
     /// The certificates that this endpoint's certificate must be signed by, as PEM text (not base64 of it). Default: the public
@@ -154,6 +178,19 @@ pub struct ConnectionSpec {
     /// What only a Connection of type RecoveryAppliance has. May be left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_appliance: Option<RecoveryApplianceConnection>,
+
+    /// What only a Connection of type ArubaCentral has, and needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aruba_central: Option<ArubaCentralConnection>,
+}
+
+/// What only a Connection of type ArubaCentral has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArubaCentralConnection {
+    /// Id of the account that is logged in to: that of the managed service provider, not of one of its customers.
+    #[schemars(length(min = 1, max = 80), regex(pattern = CUSTOMER_PATTERN))]
+    pub customer_id: String,
 }
 
 /// What only a Connection of type RecoveryAppliance has.
@@ -172,10 +209,17 @@ pub struct RecoveryApplianceConnection {
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionLimits {
     /// How many targets may be in flight at once, over all upgrades that go through this Connection: started, perhaps started, or about
-    /// to start. Between 1 and 1000. Default: 8 for VCenter, 1 for RecoveryAppliance and HMC.
+    /// to start. Between 1 and 1000. Default: 8 for VCenter, 10 for ArubaCentral, 1 for RecoveryAppliance and HMC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_concurrent_upgrades: Option<i32>,
+
+    /// For type ArubaCentral: how many calls Windlass may make in a day, which ends at midnight GMT. Nine tenths of them are for looks, the rest
+    /// is kept for starts and for the looks that end runs; with fewer calls runs are looked at less often. Between 100 and 1000000. Default: 4000,
+    /// of the 5000 that Central allows an account at least. What Central allows is obeyed as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub requests_per_day: Option<i32>,
 }
 
 impl ConnectionSpec {
@@ -185,6 +229,12 @@ impl ConnectionSpec {
         written
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or_else(|| self.type_.default_max_concurrent_upgrades())
+    }
+
+    /// How many calls a day may be made: `limits.requestsPerDay`, or the default.
+    pub fn requests_per_day(&self) -> u32 {
+        let written = self.limits.as_ref().and_then(|limits| limits.requests_per_day);
+        written.and_then(|n| u32::try_from(n).ok()).unwrap_or(REQUESTS_PER_DAY)
     }
 
     /// Where the configuration API of a recovery appliance is: `recoveryAppliance.basePath`, or the default.
@@ -204,7 +254,7 @@ pub struct ConnectionStatus {
 
     /// Ready: whether the last login and look succeeded. Its reason is one of Reachable, SecretNotFound, SecretAccessDenied,
     /// SecretIncomplete, AuthFailed, MissingPermission, PasswordExpired, SecondFactorRequired, TooManySessions, TLSUntrusted, TLSTooOld,
-    /// Unreachable, EndpointNotAllowed, NotThisProduct, Unsupported; the set is open.
+    /// Unreachable, EndpointNotAllowed, NotThisProduct, Unsupported, QuotaLow; the set is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -217,6 +267,10 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<VendorInfo>,
 
+    /// Calls that are left for today, where the endpoint counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaStatus>,
+
     /// Number of upgrades that hold a slot on this endpoint now: started, perhaps started, or about to start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -226,6 +280,23 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
     pub reservations: Vec<Reservation>,
+}
+
+/// Calls that are left for today.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaStatus {
+    /// Calls that Windlass may make in a day: limits.requestsPerDay, or what the endpoint allows where that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub limit_per_day: Option<i32>,
+    /// Of those, left until the day ends, down to a hundred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub remaining: Option<i32>,
+    /// When the day ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<Timestamp>,
 }
 
 /// What an endpoint says it is.
@@ -244,7 +315,8 @@ pub struct VendorInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// The target that is about to be started, such as domain-c8; appliance for a recovery appliance, console for an HMC.
+    /// The target that is about to be started, such as domain-c8 or customer/4d1c9a70/CX; appliance for a recovery appliance, console for an
+    /// HMC.
     pub target: String,
     /// Sequence number that its receipt will have.
     #[serde(default, skip_serializing_if = "is_unset")]

@@ -1,4 +1,5 @@
-//! `FirmwareUpgrade`: an IBM Z Hardware Management Console, brought to one bundle, through its restart.
+//! `FirmwareUpgrade`: an IBM Z Hardware Management Console, brought to one bundle, through its restart; or the devices of one type of a customer
+//! of Aruba Central, brought to one version.
 
 use jiff::Timestamp;
 use kube::CustomResource;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::common::Blocker;
+use super::common::CUSTOMER_PATTERN;
 use super::common::CanonicalDuration;
 use super::common::Condition;
 use super::common::ConnectionRef;
@@ -24,8 +26,11 @@ const HOST_PATTERN: &str = "^[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$";
 /// Pattern of a directory on it: printable ASCII, without quotes and backslashes.
 const DIRECTORY_PATTERN: &str = "^[ !#-&(-\\[\\]-~]*$";
 
-/// What the firmware is to be brought to, how, and when. The Connection says which machine. An edit of version, runKey or of what is under
-/// hmcConsole reaches it when an upgrade starts and never after; edits of suspend, schedule and timeout act at once.
+/// Pattern of a group's name at Aruba Central: printable, without what its own request would have to escape.
+const GROUP_PATTERN: &str = "^[^\\s\"\\\\]([^\"\\\\\\x00-\\x1f\\x7f]*[^\\s\"\\\\])?$";
+
+/// What the firmware is to be brought to, how, and when. The Connection says where. An edit of version, runKey or of what is under
+/// hmcConsole or arubaCustomer reaches it when an upgrade starts and never after; edits of suspend, schedule and timeout act at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "windlass.dev",
@@ -35,8 +40,8 @@ const DIRECTORY_PATTERN: &str = "^[ !#-&(-\\[\\]-~]*$";
     namespaced,
     status = "FirmwareUpgradeStatus",
     derive = "PartialEq",
-    doc = "Brings an IBM Z Hardware Management Console (HMC) to a bundle of its firmware, through its restart, started at most once for one \
-           namespace, version and runKey.",
+    doc = "Brings an IBM Z Hardware Management Console (HMC) to a bundle of its firmware, or a customer's devices at Aruba Central to a version \
+           of theirs, started at most once for one namespace, version and runKey.",
     shortname = "fwup",
     category = "windlass",
     category = "upgrades",
@@ -60,23 +65,52 @@ const DIRECTORY_PATTERN: &str = "^[ !#-&(-\\[\\]-~]*$";
     printcolumn = r#"{"name":"Started","type":"date","jsonPath":".status.startedAt","priority":1}"#
 )]
 #[cfg_attr(test, kube(cel))]
+#[x_kube(
+    validation = (
+        "has(self.arubaCustomer) != has(self.hmcConsole)",
+        "exactly one of arubaCustomer and hmcConsole says what is upgraded"
+    ),
+    validation = (
+        "has(self.arubaCustomer) == has(oldSelf.arubaCustomer)",
+        "a different target is a different upgrade: create a new object"
+    ),
+    validation = (
+        "has(self.version) != (has(self.arubaCustomer) && has(self.arubaCustomer.recommended) && self.arubaCustomer.recommended)",
+        "exactly one of version and arubaCustomer.recommended: true says what it is brought to"
+    ),
+    validation = (
+        "!has(self.version) || self.version != 'recommended'",
+        "recommended is no version: leave version out, and set arubaCustomer.recommended: true"
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct FirmwareUpgradeSpec {
-    /// The machine: a Connection of type HMC in this namespace. Cannot be changed.
+    /// A Connection in this namespace: of type HMC for hmcConsole, of type ArubaCentral for arubaCustomer. Cannot be changed.
     #[x_kube(validation = ("self == oldSelf", "a different target is a different upgrade: create a new object"))]
     pub connection_ref: ConnectionRef,
 
     /// The console of the Connection itself is upgraded; not a machine that it manages. How cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = (
         "has(self.singleStepInstall) == has(oldSelf.singleStepInstall)",
         "how a console is upgraded cannot be changed: create a new object"
     ))]
-    pub hmc_console: HmcConsole,
+    pub hmc_console: Option<HmcConsole>,
 
-    /// The version, as the vendor writes it: for an HMC the bundle level, such as H41. A new version is a new run: what is at it already is
-    /// left alone, and nothing is ever taken back to an older one.
+    /// The devices of one type of a customer of the Connection's managed service provider are upgraded, in one order. Whose and which cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = (
+        "self.customerId == oldSelf.customerId && self.deviceType == oldSelf.deviceType",
+        "a different target is a different upgrade: create a new object"
+    ))]
+    pub aruba_customer: Option<ArubaCustomer>,
+
+    /// The version, as the vendor writes it: for an HMC the bundle level, such as H41; for Aruba Central a firmware version, such as 10.13.1010. A
+    /// new version is a new run: what is at it already is left alone, and nothing is taken back to an older one (but see
+    /// arubaCustomer.allowDowngrade). Needed, unless arubaCustomer.recommended is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = VERSION_PATTERN))]
-    pub version: String,
+    pub version: Option<String>,
 
     /// When the upgrade may be started: windows, freezes, not before, not after. The schedule of the Connection is obeyed as well.
     /// Default: at any time.
@@ -89,8 +123,9 @@ pub struct FirmwareUpgradeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 
-    /// How long the upgrade may take from its accepted start, restarts included, as in 6h or 90m; between 1m and 720h. Default: 6h, and 192h
-    /// for remoteSchedule. For this long a console that cannot be seen is taken to restart; after that a person must look. Nothing is ever cancelled.
+    /// How long the upgrade may take from its accepted start, restarts included, as in 6h or 90m; between 1m and 720h. Default: 6h for an HMC, and 192h
+    /// for remoteSchedule; 8h for arubaCustomer, and 168h where reboot is false. For this long what cannot be seen is taken to restart; after that a
+    /// person must look. Devices that are reached and are not at their version by then make it FAILED. Nothing is ever cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = (
         "duration(self) >= duration('1m') && duration(self) <= duration('720h')",
@@ -103,6 +138,75 @@ pub struct FirmwareUpgradeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = RUN_KEY_PATTERN))]
     pub run_key: Option<String>,
+}
+
+/// Which devices of a customer of Aruba Central are upgraded, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = (
+    "(self.deviceType == 'IAP') != has(self.reboot)",
+    "reboot must be set to true or false, but for deviceType IAP, whose access points always reboot, it must be left out"
+))]
+#[serde(rename_all = "camelCase")]
+pub struct ArubaCustomer {
+    /// Id of the customer, as Central has it.
+    #[schemars(length(min = 1, max = 80), regex(pattern = CUSTOMER_PATTERN))]
+    pub customer_id: String,
+
+    /// Which of its devices, in Central's words: IAP are swarms of access points, MAS are Mobility Access Switches, HP are AOS-S switches, CX are AOS-CX
+    /// switches, CONTROLLER are gateways and controllers.
+    pub device_type: DeviceType,
+
+    /// Groups, by their names in Central, whose devices are left alone: their versions do not count. At most 100. A group that the customer does not
+    /// have stops the upgrade before its start. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = GROUP_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub exclude_groups: Vec<String>,
+
+    /// Whether Central reboots the devices once they have their image. With false they come to the version when somebody reboots them, and until then
+    /// the upgrade runs. Must be set, but left out for IAP, whose access points always reboot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<bool>,
+
+    /// Instead of version: each device goes to the build that Central recommends for it, as the vendor allows. Which build that is for which model is
+    /// written down right before the start, and the upgrade is done when each device is at its own. A recommendation moves, so naming a version is better.
+    /// To follow one that has moved, set a new runKey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<bool>,
+
+    /// Whether devices may go back to an older version. Without it an upgrade with one device above its version, or at one that cannot be compared with
+    /// it, is refused. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_downgrade: Option<bool>,
+}
+
+/// A type of device at Aruba Central.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeviceType {
+    /// Access points, in swarms.
+    Iap,
+    /// Mobility Access Switches.
+    Mas,
+    /// AOS-S switches.
+    Hp,
+    /// AOS-CX switches.
+    Cx,
+    /// Gateways and controllers.
+    Controller,
+}
+
+impl DeviceType {
+    /// As the vendor writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            DeviceType::Iap => "IAP",
+            DeviceType::Mas => "MAS",
+            DeviceType::Hp => "HP",
+            DeviceType::Cx => "CX",
+            DeviceType::Controller => "CONTROLLER",
+        }
+    }
 }
 
 /// How a console is upgraded.
@@ -231,15 +335,15 @@ pub struct FirmwareUpgradeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
 
-    /// The console, by the name of its Connection.
+    /// The console, by the name of its Connection; or the customer and the type of device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 
-    /// Version that the machine last reported: for an HMC its bundle level.
+    /// Version that was last reported: for an HMC its bundle level; for a set of devices that which all are at, or else mixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_version: Option<String>,
 
-    /// Percent done, as the machine reports it; absent where it reports none.
+    /// Percent done, as the machine reports it; absent where it reports none. Of a set of devices, those that are there, in steps of ten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub progress: Option<i32>,
@@ -268,8 +372,8 @@ pub struct FirmwareUpgradeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
 
-    /// One row, for the console, with the receipt and the console's own job. There is another while a run of an earlier object of this name
-    /// is still followed on another console.
+    /// One row, for the console or the set of devices, with the receipt, and with the console's own job or the numbers of devices. There is another
+    /// while a run of an earlier object of this name is still followed elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,

@@ -7,10 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::common::CUSTOMER_PATTERN;
 use super::common::CanonicalDuration;
 use super::common::Condition;
 use super::common::ConnectionRef;
 use super::common::is_unset;
+use super::firmware_upgrade::DeviceType;
 
 /// Most rows of each list in the status. A thousand clusters with their versions are far below what the API server takes for one object.
 pub const MOST_ROWS: usize = 1000;
@@ -49,8 +51,8 @@ pub struct InventorySpec {
     #[x_kube(validation = ("self == oldSelf", "another Connection is another inventory: create a new object"))]
     pub connection_ref: ConnectionRef,
 
-    /// How often to look, as in 15m; at least 5m and at most 168h. Default: 15m, and 6h for a recovery appliance. Some of what is looked up leaves a trace at the vendor: on a
-    /// recovery appliance each look at what it offers is a task in its list.
+    /// How often to look, as in 15m; at least 5m and at most 168h. Default: 15m, and 6h for a recovery appliance and for Aruba Central. Some of what is looked up leaves a trace at the vendor: on a
+    /// recovery appliance each look at what it offers is a task in its list. At Aruba Central each page of devices is one of the calls of a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("duration(self) >= duration('5m') && duration(self) <= duration('168h')", "must be at least 5m and at most 168h"))]
     pub interval: Option<CanonicalDuration>,
@@ -58,6 +60,24 @@ pub struct InventorySpec {
     /// For a Connection of type HMC: which of its remote firmware updates to show. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hmc: Option<HmcFilter>,
+
+    /// For a Connection of type ArubaCentral, which needs it: of whose devices to show the firmware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aruba_central: Option<CustomersFilter>,
+}
+
+/// Whose devices at Aruba Central to show. Each customer and type costs at least one of the calls of a day with each look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomersFilter {
+    /// Ids of the customers, 1 to 200.
+    #[schemars(length(min = 1, max = 200), inner(length(min = 1, max = 80), regex(pattern = CUSTOMER_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub customer_ids: Vec<String>,
+    /// Which of their devices: IAP, MAS, HP, CX, CONTROLLER.
+    #[schemars(length(min = 1, max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub device_types: Vec<DeviceType>,
 }
 
 /// Which remote firmware updates of an HMC to show.
@@ -102,6 +122,10 @@ pub struct InventoryStatus {
     /// What an HMC shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hmc: Option<HmcInventory>,
+
+    /// The firmware of customers' devices at Aruba Central.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aruba_central: Option<CentralInventory>,
 
     /// Ready: whether the last look succeeded. What an earlier look found stays shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -223,6 +247,37 @@ pub struct RemoteFirmwareUpdate {
     /// What has to be done before it, as the console tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending_conditions: Vec<String>,
+}
+
+/// The firmware of customers' devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CentralInventory {
+    /// Devices that have customer, type, model, version and recommended build in common, a row for each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub firmware: Vec<FirmwareCount>,
+}
+
+/// Devices that are alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FirmwareCount {
+    /// Whose they are, as arubaCustomer of a FirmwareUpgrade names it.
+    pub customer_id: String,
+    /// Their type, in Central's word.
+    pub device_type: String,
+    /// Their model.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub model: String,
+    /// Version that they are at.
+    #[serde(skip_serializing_if = "is_unset")]
+    pub version: String,
+    /// The build that Central recommends for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<String>,
+    /// How many they are.
+    #[schemars(range(min = 0))]
+    pub devices: i32,
 }
 
 /// A token with which IBM may schedule an update.

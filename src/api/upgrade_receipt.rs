@@ -96,6 +96,11 @@ pub struct Claim {
     #[schemars(length(max = 4096))]
     pub options: Option<String>,
 
+    /// When the vendor was told to begin, where it is told that (Aruba Central): the start is known by exactly this time afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub scheduled_at: Option<Timestamp>,
+
     /// Random id of the one process that may send the request. Absent on a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

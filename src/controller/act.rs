@@ -256,6 +256,7 @@ fn order(effect: &Effect) -> Order {
     Order {
         version: effect.run.version.clone(),
         options: effect.options.clone(),
+        scheduled_at: effect.due,
     }
 }
 

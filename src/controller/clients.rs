@@ -35,6 +35,9 @@ use crate::vendor::CallObserver;
 use crate::vendor::ClientOptions;
 use crate::vendor::StartOpen;
 use crate::vendor::VendorClient;
+use crate::vendor::aruba_central::Account;
+use crate::vendor::aruba_central::ArubaCentral;
+use crate::vendor::aruba_central::Settings;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::error::VendorError;
 use crate::vendor::hmc::Hmc;
@@ -150,6 +153,8 @@ pub struct Clients {
     ledgers: Arc<Ledgers>,
     /// Of each appliance that any Connection leads to. A few bytes each, kept for as long as the process lives.
     manners: Mutex<HashMap<Authority, Arc<Manners>>>,
+    /// Of each account at Aruba Central that any Connection leads to: the calls that it has made. The same.
+    accounts: Mutex<HashMap<(Authority, String), Arc<Account>>>,
 }
 
 struct Made {
@@ -186,6 +191,7 @@ impl Clients {
             made: Mutex::default(),
             ledgers,
             manners: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
@@ -262,6 +268,11 @@ impl Clients {
         Arc::clone(all.entry(authority.clone()).or_default())
     }
 
+    fn account(&self, authority: &Authority, customer_id: &str) -> Arc<Account> {
+        let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry((authority.clone(), customer_id.to_owned())).or_default())
+    }
+
     fn start_open(&self) -> Arc<StartOpen> {
         let ledgers = Arc::clone(&self.ledgers);
         Arc::new(move |key: &TargetKey| ledgers.start_open(key))
@@ -303,6 +314,19 @@ impl Clients {
         };
         let vendor = match connection.spec.type_ {
             ConnectionType::Hmc => VendorClient::Hmc(Hmc::new(options)?),
+            ConnectionType::ArubaCentral => {
+                // Admission sees to it that it is there.
+                let block = connection.spec.aruba_central.as_ref().ok_or_else(|| VendorError::NoRequest {
+                    operation: "connect",
+                    why: "spec.arubaCentral.customerId is missing".to_owned(),
+                })?;
+                let settings = Settings {
+                    customer_id: block.customer_id.clone(),
+                    requests_per_day: connection.spec.requests_per_day(),
+                };
+                let account = self.account(&authority, &settings.customer_id);
+                VendorClient::ArubaCentral(ArubaCentral::new(options, settings, account)?)
+            }
             ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
             ConnectionType::RecoveryAppliance => {
                 let base_path = connection.spec.base_path();

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Api;
 use kube::Resource;
 use kube::ResourceExt;
@@ -32,7 +33,10 @@ use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::common::Condition;
 use crate::api::connection::ConnectionStatus;
+use crate::api::connection::ConnectionType;
+use crate::api::connection::QuotaStatus;
 use crate::api::connection::VendorInfo;
+use crate::upgrade::quota::Quota;
 use crate::upgrade::slots::may_hold;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Timing;
@@ -99,7 +103,13 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
     if due {
         return Ok(Action::requeue(context.timing.wake));
     }
-    let left = interval(&context.timing, &probed.what).saturating_sub(context.clock.mono().since(probed.at));
+    let left = interval(&context, connection, &probed.what).saturating_sub(context.clock.mono().since(probed.at));
+    // What is left of a day's calls changes in between, and nobody tells.
+    let left = if probed_quota(&context, connection).is_some() {
+        left.min(context.timing.wake)
+    } else {
+        left
+    };
     Ok(Action::requeue(left.max(Duration::from_millis(10))))
 }
 
@@ -114,19 +124,57 @@ pub fn wake_first(context: &Context, who: &Who, connection: &Connection) {
 /// A probe is due at its interval, or when a call through this Connection went wrong since.
 fn due(context: &Context, connection: &Connection, probed: &Brought<Probed>) -> bool {
     let doubted = context.clients.of(connection).is_ok_and(|client| client.take_doubt());
-    doubted || context.clock.mono().since(probed.at) >= interval(&context.timing, &probed.what)
+    doubted || context.clock.mono().since(probed.at) >= interval(context, connection, &probed.what)
 }
 
 /// What fails is tried again sooner. Wrong credentials are safe to try again: the same ones are not sent twice (see `clients`). A vendor
 /// that asks for no pause at all is not asked again at once.
-fn interval(timing: &Timing, found: &Result<Probe, VendorError>) -> Duration {
+fn interval(context: &Context, connection: &Connection, found: &Result<Probe, VendorError>) -> Duration {
+    pause(&context.timing, connection.spec.type_, context.clock.wall(), found)
+}
+
+fn pause(timing: &Timing, type_: ConnectionType, now: Timestamp, found: &Result<Probe, VendorError>) -> Duration {
+    let probe = match type_ {
+        ConnectionType::ArubaCentral => timing.probe_central,
+        _ => timing.probe,
+    };
     match found {
-        Ok(_) => timing.probe,
+        Ok(_) => probe,
         Err(error) => match error.class() {
             Class::Throttled { after: Some(after) } => after.max(timing.poll_moving).min(timing.retry_max),
-            _ => timing.poll_calm.min(timing.probe),
+            Class::QuotaUsedUp { until } => Duration::try_from(until.duration_since(now))
+                .unwrap_or_default()
+                .clamp(timing.poll_moving, probe),
+            _ => timing.poll_calm.min(probe),
         },
     }
+}
+
+/// What is left of the day's calls, where the endpoint counts them and has told.
+fn probed_quota(context: &Context, connection: &Connection) -> Option<Quota> {
+    context
+        .clients
+        .of(connection)
+        .ok()?
+        .vendor
+        .quota()
+        .map(|quota| quota.at(context.clock.wall()))
+}
+
+/// As it is shown: down to the hundred, or a status would be written with each call.
+fn shown(quota: Quota) -> QuotaStatus {
+    let number = |n: u32| Some(i32::try_from(n).unwrap_or(i32::MAX));
+    QuotaStatus {
+        limit_per_day: number(quota.limit),
+        remaining: number(quota.remaining / 100 * 100),
+        resets_at: Some(quota.resets_at),
+    }
+}
+
+/// Only what is kept is left: from here on runs are not followed until the day is over.
+fn low(quota: Option<&QuotaStatus>) -> bool {
+    let numbers = quota.and_then(|q| Some((q.remaining?, q.limit_per_day?)));
+    numbers.is_some_and(|(remaining, limit)| remaining < limit / 10)
 }
 
 fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who: &Who, of: Of) {
@@ -150,7 +198,11 @@ fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who:
 async fn report(context: &Context, connection: &Connection, who: &Who, found: &Result<Probe, VendorError>) -> Result<bool, Error> {
     let old = connection.status.clone().unwrap_or_default();
     let in_flight = context.ledgers.open_through(&who.namespace, &who.name).len();
-    let new = status(context, connection, &old, found, in_flight);
+    let quota = probed_quota(context, connection);
+    if let Some(quota) = quota {
+        context.metrics.set_quota(&who.namespace, &who.name, quota.remaining);
+    }
+    let new = status(context, connection, &old, found, in_flight, quota);
     let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
         return Ok(true);
@@ -170,21 +222,23 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
             kind = CONNECTION, namespace = %who.namespace, name = %who.name, generation = connection.metadata.generation,
             state_from = old.map(|c| c.reason.as_str()), state_to = %new.reason, because = %new.message, "transition"
         );
-        publish(context, connection, new).await;
+        publish(context, connection, &new.status, &new.reason, &new.message).await;
+    }
+    if let Some(quota) = new.quota.as_ref().filter(|_| low(new.quota.as_ref()) && !low(old.quota.as_ref())) {
+        let until = quota.resets_at.map(|at| format!(" before {at:.0}")).unwrap_or_default();
+        let note =
+            format!("fewer than a tenth of the day's calls are left; they are kept for starts and ends, and runs are not followed{until}");
+        publish(context, connection, "False", "QuotaLow", &note).await;
     }
     Ok(true)
 }
 
-async fn publish(context: &Context, connection: &Connection, ready: &Condition) {
-    let type_ = if ready.status == "True" {
-        EventType::Normal
-    } else {
-        EventType::Warning
-    };
-    let note = ready.message.get(..ready.message.floor_char_boundary(1000)).map(str::to_owned);
+async fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {
+    let type_ = if status == "True" { EventType::Normal } else { EventType::Warning };
+    let note = message.get(..message.floor_char_boundary(1000)).map(str::to_owned);
     let event = Event {
         type_,
-        reason: ready.reason.clone(),
+        reason: reason.to_owned(),
         note,
         action: "Probe".to_owned(),
         secondary: None,
@@ -205,12 +259,16 @@ fn status(
     old: &ConnectionStatus,
     found: &Result<Probe, VendorError>,
     in_flight: usize,
+    quota: Option<Quota>,
 ) -> ConnectionStatus {
     let generation = connection.metadata.generation;
     let now = context.clock.wall();
-    let (ok, reason, message) = match found {
-        Ok(probe) => (true, "Reachable", probe.message.clone()),
-        Err(error) => (false, error.reason(), error.message()),
+    let ready_before = ready(old).filter(|c| c.status == "True" && c.observed_generation == generation);
+    let (ok, reason, message) = match (found, ready_before) {
+        (Ok(probe), _) => (true, "Reachable", probe.message.clone()),
+        // That nobody may ask says nothing about who would answer.
+        (Err(VendorError::QuotaUsedUp { .. }), Some(before)) => (true, "Reachable", before.message.clone()),
+        (Err(error), _) => (false, error.reason(), error.message()),
     };
     let say = Conditions {
         old: &old.conditions,
@@ -220,9 +278,14 @@ fn status(
         now,
     };
     let mut conditions = vec![say.set("Ready", ok)];
-    if let Err(error) = found {
+    if let Err(error) = found
+        && !ok
+    {
         // What passes by itself is being worked on; the rest waits for a person.
-        let passes = matches!(error.class(), Class::Transient | Class::Throttled { .. });
+        let passes = matches!(
+            error.class(),
+            Class::Transient | Class::Throttled { .. } | Class::QuotaUsedUp { .. }
+        );
         conditions.push(say.set(if passes { "Reconciling" } else { "Stalled" }, true));
     }
     ConnectionStatus {
@@ -237,6 +300,7 @@ fn status(
                 version: p.version.clone(),
             })
             .or_else(|| old.vendor.clone()),
+        quota: quota.map(shown).or_else(|| old.quota.clone()),
         in_flight: Some(i32::try_from(in_flight).unwrap_or(i32::MAX)),
         reservations: old
             .reservations
@@ -277,6 +341,7 @@ impl Gates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&who);
         context.clients.forget(&who);
         context.probes.forget(&who);
+        context.metrics.forget_quota(&who.namespace, &who.name);
         wake_users(context, connection);
     }
 }
@@ -293,7 +358,38 @@ mod tests {
                 authority: "vc1.example:443".to_owned(),
                 after: Some(Duration::from_secs(asked)),
             };
-            assert_eq!(interval(&timing, &Err(error)), rests, "{asked}");
+            let now = Timestamp::UNIX_EPOCH;
+            assert_eq!(pause(&timing, ConnectionType::VCenter, now, &Err(error)), rests, "{asked}");
         }
+    }
+    #[test]
+    fn a_probe_that_there_are_no_calls_for_waits_for_them_and_not_much_longer() {
+        let timing = Timing::production();
+        let now = Timestamp::UNIX_EPOCH;
+        for (left, rests) in [
+            (0, timing.poll_moving),
+            (60, Duration::from_secs(60)),
+            (80_000, timing.probe_central),
+        ] {
+            let error = VendorError::QuotaUsedUp {
+                authority: "apigw.example:443".to_owned(),
+                left: 3,
+                limit: 4000,
+                until: now + Duration::from_secs(left),
+            };
+            assert_eq!(pause(&timing, ConnectionType::ArubaCentral, now, &Err(error)), rests, "{left}");
+        }
+    }
+
+    #[test]
+    fn calls_are_shown_by_the_hundred_and_are_low_below_a_tenth() {
+        let quota = |remaining| Quota {
+            limit: 4000,
+            remaining,
+            resets_at: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(shown(quota(3999)).remaining, Some(3900));
+        assert_eq!(shown(quota(3999)), shown(quota(3900)), "what would not be told is not written");
+        assert!(!low(Some(&shown(quota(400)))) && low(Some(&shown(quota(399)))) && !low(None));
     }
 }

@@ -1,10 +1,14 @@
 //! From what a vendor's client found to what an Inventory shows: rows, bounds, one line for a table. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::api::inventory::ApplianceInventory;
 use crate::api::inventory::ApplianceOffer;
+use crate::api::inventory::CentralInventory;
 use crate::api::inventory::ClusterInventory;
+use crate::api::inventory::FirmwareCount;
 use crate::api::inventory::HmcInventory;
 use crate::api::inventory::InventoryStatus;
 use crate::api::inventory::MOST_ROWS;
@@ -13,7 +17,10 @@ use crate::api::inventory::OfferedVersion;
 use crate::api::inventory::RemoteFirmwareUpdate;
 use crate::api::inventory::RemoteFirmwareUpdateToken;
 use crate::api::inventory::VCenterInventory;
+use crate::upgrade::version;
+use crate::upgrade::version::Order;
 use crate::vendor::FoundCluster;
+use crate::vendor::FoundFirmware;
 use crate::vendor::FoundRemoteUpdate;
 use crate::vendor::FoundUpdate;
 use crate::vendor::FoundVersion;
@@ -49,6 +56,8 @@ pub struct Found {
     pub recovery_appliance: Option<ApplianceInventory>,
     /// An HMC's.
     pub hmc: Option<HmcInventory>,
+    /// An Aruba Central's.
+    pub aruba_central: Option<CentralInventory>,
 }
 
 impl Shown {
@@ -72,6 +81,7 @@ pub fn ready(status: &InventoryStatus) -> bool {
 pub fn shown(old: Option<&InventoryStatus>, looked: &Result<Inventory, VendorError>) -> Shown {
     match looked {
         Ok(Inventory::VCenter { versions, clusters }) => observed(vcenter(versions, clusters)),
+        Ok(Inventory::ArubaCentral { firmware, truncated }) => observed(central(firmware, *truncated)),
         Ok(Inventory::Hmc { bundle, updates, tokens }) => observed(console(bundle, updates, tokens)),
         Ok(Inventory::RecoveryAppliance { product, version, updates }) => {
             let before = old
@@ -114,6 +124,42 @@ fn console(bundle: &str, updates: &[FoundRemoteUpdate], tokens: &[Timestamp]) ->
                 .take(MOST_ROWS)
                 .map(|until| RemoteFirmwareUpdateToken {
                     expiration_date: Some(*until),
+                })
+                .collect(),
+        }),
+        ..Found::default()
+    }
+}
+
+fn central(firmware: &[FoundFirmware], cut: bool) -> Found {
+    let shown = &firmware[..firmware.len().min(MOST_ROWS)];
+    let devices = firmware.iter().fold(0_u32, |sum, row| sum.saturating_add(row.devices));
+    let customers: BTreeSet<&str> = firmware.iter().map(|row| row.customer_id.as_str()).collect();
+    let behind = firmware.iter().filter(|row| {
+        let below = |build: &String| matches!(version::order(build, &row.version), Order::Newer);
+        row.recommended.as_ref().is_some_and(below)
+    });
+    let behind = behind.fold(0_u32, |sum, row| sum.saturating_add(row.devices));
+    let more = if cut { "at least " } else { "" };
+    let many_devices = usize::try_from(devices).unwrap_or(usize::MAX);
+    Found {
+        summary: format!(
+            "{more}{} of {}, {behind} below what is recommended",
+            many(many_devices, "device"),
+            many(customers.len(), "customer")
+        ),
+        fresh: true,
+        truncated: cut || firmware.len() > MOST_ROWS,
+        aruba_central: Some(CentralInventory {
+            firmware: shown
+                .iter()
+                .map(|row| FirmwareCount {
+                    customer_id: row.customer_id.clone(),
+                    device_type: row.device_type.clone(),
+                    model: row.model.clone(),
+                    version: row.version.clone(),
+                    recommended: row.recommended.clone(),
+                    devices: i32::try_from(row.devices).unwrap_or(i32::MAX),
                 })
                 .collect(),
         }),

@@ -17,6 +17,7 @@ use crate::api::common::CanonicalDuration;
 use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
 use crate::upgrade::facts::Facts;
+use crate::upgrade::facts::QuotaFacts;
 use crate::upgrade::facts::Reservation;
 use crate::upgrade::facts::Subject;
 use crate::upgrade::facts::TargetFacts;
@@ -84,13 +85,13 @@ pub fn gather<K: Upgrade>(
         refusals: context.starting.refusals(&subject.uid),
         subject,
     };
-    facts.targets = targets(context, object, through::<K>(connection), ledger, &facts);
+    facts.targets = targets(context, object, through(object, connection), ledger, &facts);
     Ok(facts)
 }
 
 /// The Connection, if it is one that this kind can go through. Of any other nothing is taken, not even where it leads.
-fn through<K: Upgrade>(connection: Option<&Connection>) -> Option<&Connection> {
-    connection.filter(|c| c.spec.type_ == K::CONNECTION)
+fn through<'c, K: Upgrade>(object: &K, connection: Option<&'c Connection>) -> Option<&'c Connection> {
+    connection.filter(|c| c.spec.type_ == object.connection_type())
 }
 
 /// What a schedule says; none says "at any time".
@@ -112,12 +113,12 @@ pub fn created(object: &impl ResourceExt) -> Timestamp {
 
 fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Option<&Connection>) -> ConnectionFacts {
     let name = object.connection();
-    let Some(connection) = through::<K>(connection) else {
+    let Some(connection) = through(object, connection) else {
         return ConnectionFacts {
             name: name.to_owned(),
             usable: connection.map_or(Usable::Missing, |other| Usable::WrongType {
                 found: other.spec.type_.word().to_owned(),
-                expected: K::CONNECTION.word().to_owned(),
+                expected: object.connection_type().word().to_owned(),
             }),
             suspend: false,
             hold: None,
@@ -127,6 +128,7 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
             open: BTreeSet::new(),
             ahead: BTreeSet::new(),
             handed_over: None,
+            quota: None,
         };
     };
     let namespace = object.namespace().unwrap_or_default();
@@ -169,7 +171,22 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
         open: context.ledgers.open_through(&namespace, name),
         ahead: context.line.ahead(&who, &through, created(object), context.clock.wall()),
         handed_over: context.clients.handed_over(&through),
+        quota: quota(context, connection),
     }
+}
+
+/// What may still be asked through a Connection today, and what one look at everything takes that is looked at through it.
+pub(super) fn quota(context: &Context, connection: &Connection) -> Option<QuotaFacts> {
+    let client = context.clients.of(connection).ok()?;
+    let quota = client.vendor.quota()?;
+    let (namespace, name) = (&client.who.namespace, &client.who.name);
+    let in_flight = context.ledgers.open_through(namespace, name);
+    let (running, waiting) = context.sights.costs(namespace, &client.authority, context.clock.mono(), &in_flight);
+    Some(QuotaFacts {
+        quota,
+        in_flight: running,
+        waiting,
+    })
 }
 
 /// Targets of the spec in its order, then those that left it and still have a run of ours in flight.
@@ -257,5 +274,7 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
         says: None,
         permitted: None,
         detailed: false,
+        fleet: None,
+        cost: 0,
     }
 }

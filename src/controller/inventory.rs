@@ -36,14 +36,19 @@ use crate::api::Connection;
 use crate::api::Inventory;
 use crate::api::connection::ConnectionType;
 use crate::api::inventory::InventoryStatus;
+use crate::api::inventory::MOST_ROWS;
+use crate::upgrade::timing::Timing;
 use crate::vendor::Inventory as Found;
+use crate::vendor::InventoryAsk;
+use crate::vendor::error::Class;
 use crate::vendor::error::VendorError;
 
 /// How often to look when the spec does not say: new versions come every few weeks, and people who wait for one wait that long gladly.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
-/// The same for a recovery appliance, where each look leaves a task in a list that starts are judged by.
-const INTERVAL_OF_APPLIANCES: Duration = Duration::from_secs(6 * 3600);
+/// The same for a recovery appliance, where each look leaves a task in a list that starts are judged by, and for Aruba Central, where it is taken
+/// from the calls of a day.
+const INTERVAL_OF_THE_DEAR: Duration = Duration::from_secs(6 * 3600);
 
 /// Of the interval, the most that a look is put off by: a hundred Inventories that were applied at once do not look at once for ever.
 const JITTER: u32 = 10;
@@ -103,6 +108,13 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
         write(&context, inventory, &Shown::not_ready("ConnectionNotReady", why), None).await?;
         return Ok(Action::requeue(context.timing.wake));
     }
+    if connection.spec.type_ == ConnectionType::ArubaCentral && inventory.spec.aruba_central.is_none() {
+        let why = format!(
+            "Connection {name} is of type ArubaCentral: spec.arubaCentral must say of which customers and device types to show the firmware"
+        );
+        write(&context, inventory, &Shown::not_ready("CustomersNotNamed", why), None).await?;
+        return Ok(Action::await_change());
+    }
     // Another Connection of the same name is another endpoint; an edit of it alone is none.
     let of = (
         format!("{}/{}", inventory.uid().unwrap_or_default(), connection.uid().unwrap_or_default()),
@@ -139,7 +151,7 @@ fn left(context: &Context, inventory: &Inventory, connection: &Connection, last:
     if let Some(brought) = last {
         let wait = match &brought.what {
             Ok(_) => interval + jitter(inventory, brought.wall, interval),
-            Err(_) => context.timing.poll_waiting.min(interval),
+            Err(error) => again(&context.timing, connection.spec.type_, context.clock.wall(), error).min(interval),
         };
         return wait.saturating_sub(context.clock.mono().since(brought.at));
     }
@@ -157,10 +169,21 @@ fn left(context: &Context, inventory: &Inventory, connection: &Connection, last:
     wait.saturating_sub(since.unsigned_abs())
 }
 
+/// How long to rest after a look that failed. What it took until then is gone from the day's calls, where those are counted.
+fn again(timing: &Timing, of: ConnectionType, now: Timestamp, error: &VendorError) -> Duration {
+    match (error.class(), of) {
+        (Class::QuotaUsedUp { until }, _) => Duration::try_from(until.duration_since(now))
+            .unwrap_or_default()
+            .max(timing.poll_waiting),
+        (_, ConnectionType::ArubaCentral) => timing.poll_central_waiting,
+        _ => timing.poll_waiting,
+    }
+}
+
 fn interval(inventory: &Inventory, of: ConnectionType) -> Duration {
     let default = match of {
         ConnectionType::VCenter | ConnectionType::Hmc => INTERVAL,
-        ConnectionType::RecoveryAppliance => INTERVAL_OF_APPLIANCES,
+        ConnectionType::RecoveryAppliance | ConnectionType::ArubaCentral => INTERVAL_OF_THE_DEAR,
     };
     let written = inventory.spec.interval.as_ref().and_then(|i| i.to_std().ok());
     written.filter(|i| !i.is_zero()).unwrap_or(default)
@@ -181,10 +204,18 @@ fn seen_at(at: Timestamp) -> Timestamp {
 
 fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, inventory: &Inventory, connection: &Connection) {
     let Ok(client) = context.clients.of(connection) else { return };
-    let state = inventory.spec.hmc.as_ref().and_then(|hmc| hmc.state.clone());
+    let customers = inventory.spec.aruba_central.as_ref();
+    let ask = InventoryAsk {
+        state: inventory.spec.hmc.as_ref().and_then(|hmc| hmc.state.clone()),
+        customer_ids: customers.map(|c| c.customer_ids.clone()).unwrap_or_default(),
+        device_types: customers
+            .map(|c| c.device_types.iter().map(|of| of.word().to_owned()).collect())
+            .unwrap_or_default(),
+        most_rows: MOST_ROWS,
+    };
     rounds::begin(context, who, of, async move |_| {
         let _using = client.using();
-        let found = client.vendor.inventory(state.as_deref()).await;
+        let found = client.vendor.inventory(&ask).await;
         if let Err(error) = &found {
             client.suspect(error);
         }
@@ -240,6 +271,7 @@ fn status(generation: Option<i64>, old: &InventoryStatus, shown: &Shown, asked: 
             vcenter: found.vcenter.clone(),
             recovery_appliance: found.recovery_appliance.clone(),
             hmc: found.hmc.clone(),
+            aruba_central: found.aruba_central.clone(),
             ..base
         },
         None => base,

@@ -1,5 +1,5 @@
-use crate::api::inventory::MOST_ROWS;
 use crate::vendor::FoundCluster;
+use crate::vendor::FoundFirmware;
 use crate::vendor::FoundRemoteUpdate;
 use crate::vendor::FoundUpdate;
 use crate::vendor::FoundVersion;
@@ -135,6 +135,59 @@ fn a_console_is_told_in_one_line_without_its_tokens() {
         assert_eq!(status.summary, Some(format!("at H30; 1 remote firmware update, {told}")));
         assert_eq!((ready(&status), status.observed_at), (("True", "Observed"), Some(at(100))));
     }
+}
+
+#[test]
+fn customers_of_any_size_fit_and_what_is_left_out_is_said() {
+    let row = |n: u32| FoundFirmware {
+        customer_id: format!("customer-{}", n / 10),
+        device_type: "CONTROLLER".to_owned(),
+        model: format!("a-model-with-a-rather-long-name-{n}"),
+        version: format!("10.{}.1010-and-something-more", 10 + n % 5),
+        recommended: n.is_multiple_of(2).then(|| "10.12.1000".to_owned()),
+        devices: 7,
+    };
+    let central = |rows: u32, truncated| Found::ArubaCentral {
+        firmware: (0..rows).map(row).collect(),
+        truncated,
+    };
+    let few = after(&InventoryStatus::default(), &Ok(central(20, false)), 100);
+    assert_eq!(
+        few.summary.as_deref(),
+        Some("140 devices of 2 customers, 28 below what is recommended")
+    );
+    assert!(!few.truncated);
+    for (rows, cut) in [(2000, false), (1000, true)] {
+        let many = after(&InventoryStatus::default(), &Ok(central(rows, cut)), 100);
+        assert!(many.truncated);
+        assert_eq!(many.aruba_central.as_ref().unwrap().firmware.len(), MOST_ROWS);
+        let bytes = serde_json::to_vec(&many).unwrap().len();
+        assert!(bytes < 1_000_000, "etcd takes 1.5 MiB for one object; this has {bytes}");
+    }
+}
+
+#[test]
+fn a_look_for_which_there_are_no_calls_waits_for_the_next_day() {
+    let timing = Timing::production();
+    let used_up = VendorError::QuotaUsedUp {
+        authority: "apigw.example:443".to_owned(),
+        left: 300,
+        limit: 4000,
+        until: at(50_000),
+    };
+    let of = ConnectionType::ArubaCentral;
+    assert_eq!(again(&timing, of, at(100), &used_up), Duration::from_secs(49_900));
+    assert_eq!(again(&timing, of, at(60_000), &used_up), timing.poll_waiting);
+    let broken = VendorError::Unreachable {
+        authority: "apigw.example:443".to_owned(),
+        why: "reset".to_owned(),
+    };
+    assert_eq!(
+        again(&timing, of, at(100), &broken),
+        timing.poll_central_waiting,
+        "what it took is gone"
+    );
+    assert_eq!(again(&timing, ConnectionType::Hmc, at(100), &broken), timing.poll_waiting);
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub fn read(object: &UpgradeReceipt) -> Receipt {
         connection: claim.connection.clone(),
         before,
         options: claim.options.clone(),
+        due: claim.scheduled_at,
         holder: claim.holder.clone().map(Holder),
         requested_by: RequestedBy {
             kind: claim.requested_by.kind.clone(),

@@ -224,6 +224,30 @@ proptest! {
     }
 }
 
+/// As versions before Aruba Central wrote it, and as this one writes such a receipt: both are read for ever.
+#[test]
+fn receipts_of_every_version_are_read() {
+    let old = receipt(&json!({"holder": "boot.1", "options": "{}", "request": "POST /api"}), &json!({}));
+    let old = read(&serde_json::from_value(old).unwrap());
+    assert_eq!((old.due, old.before.fleet, old.unknown_word), (None, None, None));
+    let before = r#"{"version":"mixed","faulted":false,"fleet":{"total":212,"at":12,"excluded":14,"versions":[{"model":"6300M","version":"10.11.1021","devices":200}]}}"#;
+    let new = json!({
+        "holder": "boot.1", "scheduledAt": "2026-11-28T00:02:00Z", "before": before,
+        "options": r#"{"allowDowngrade":false,"excludeGroups":["Lab"],"reboot":true}"#,
+        "request": "POST /firmware/v1/msp/upgrade/customers/4d1c9a70", "target": "arubacentral|apigw.example:443|customer/4d1c9a70/CX",
+    });
+    let object: UpgradeReceipt = serde_json::from_value(receipt(&new, &json!({}))).unwrap();
+    let new = read(&object);
+    assert_eq!(new.due, Some("2026-11-28T00:02:00Z".parse().unwrap()));
+    let fleet = new.before.fleet.clone().unwrap();
+    assert_eq!(
+        (fleet.total, fleet.at, fleet.above, fleet.excluded, fleet.cut),
+        (212, 12, 0, 14, false)
+    );
+    assert_eq!(new.unknown_word, None);
+    assert_eq!(serde_json::to_string(&new.before).unwrap(), before);
+}
+
 #[test]
 fn the_longest_durations_overflow_nothing() {
     let longest = u64::MAX;

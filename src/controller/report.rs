@@ -23,11 +23,14 @@ use super::upgrade::Told;
 use super::upgrade::Upgrade;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
+use crate::api::common::DeviceCounts;
 use crate::api::common::PastRun;
 use crate::api::common::TargetStatus;
 use crate::upgrade::decision::Decision;
+use crate::upgrade::decision::Devices;
 use crate::upgrade::decision::Row;
 use crate::upgrade::history::Past;
+use crate::upgrade::reason::State;
 
 /// Longest note of an Event that the API server takes is 1 KiB.
 const NOTE: usize = 1000;
@@ -72,7 +75,9 @@ pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decisi
 
 /// The status that a decision amounts to.
 pub fn status<K: Upgrade>(generation: i64, old: &K::Status, decision: &Decision, now: Timestamp) -> K::Status {
-    let (summary, old) = (&decision.summary, K::told(old));
+    let old = K::told(old);
+    let decision = &stepwise(decision, old.targets);
+    let summary = &decision.summary;
     let over = decision.wake.is_none();
     let shared = Shared {
         observed_generation: generation,
@@ -124,6 +129,7 @@ fn target(name: String, row: &Row, old: &[TargetStatus]) -> TargetStatus {
     // What a target that came to its end looked like is not asked again after a restart: what was shown stays.
     let kept = |now: &Option<String>, then: fn(&TargetStatus) -> Option<String>| now.clone().or_else(|| before.and_then(then));
     TargetStatus {
+        devices: row.devices.map(counts).or_else(|| before.and_then(|t| t.devices)),
         display_name: kept(&row.display_name, |t| t.display_name.clone()),
         state: Some(row.state.word().to_owned()),
         reason: Some(row.reason.word().to_owned()),
@@ -139,6 +145,43 @@ fn target(name: String, row: &Row, old: &[TargetStatus]) -> TargetStatus {
         scheduled_at: row.scheduled_at,
         removed: row.removed,
         name,
+    }
+}
+
+/// Each write of a status is read by everybody who watches: a run of thousands of devices is told anew with each tenth of the way, and not with
+/// each device. What it came to is told in full.
+fn stepwise(decision: &Decision, old: &[TargetStatus]) -> Decision {
+    let mut told = decision.clone();
+    for row in told.rows.iter_mut().filter(|row| row.state == State::Running) {
+        let Some(now) = row.devices else { continue };
+        let same = |t: &&TargetStatus| {
+            let then = t.devices.unwrap_or_default();
+            (t.receipt.as_ref(), t.progress, t.reason.as_deref()) == (row.receipt.as_ref(), row.progress, Some(row.reason.word()))
+                && (then.total, then.excluded) == (counts(now).total, counts(now).excluded)
+        };
+        let Some(before) = old.iter().find(same) else { continue };
+        let number = |n: i32| u32::try_from(n).unwrap_or(0);
+        let then = before.devices.unwrap_or_default();
+        row.devices = Some(Devices {
+            at_version: number(then.at_version),
+            unreachable: number(then.unreachable),
+            ..now
+        });
+        if let (Some(new), Some(old)) = (&row.message, &before.message) {
+            told.summary.message = told.summary.message.replace(new.as_str(), old);
+            row.message = Some(old.clone());
+        }
+    }
+    told
+}
+
+fn counts(devices: Devices) -> DeviceCounts {
+    let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    DeviceCounts {
+        total: number(devices.total),
+        at_version: number(devices.at_version),
+        unreachable: number(devices.unreachable),
+        excluded: number(devices.excluded),
     }
 }
 
@@ -279,6 +322,39 @@ mod table;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_of_thousands_of_devices_is_told_with_each_tenth_and_whole_at_its_end() {
+        use crate::api::FirmwareUpgrade;
+        use crate::api::firmware_upgrade::FirmwareUpgradeStatus;
+        use crate::upgrade::facts::Facts;
+        use crate::upgrade::facts::TargetFacts;
+        use crate::upgrade::receipt::Receipt;
+        use crate::upgrade::sight::Sight;
+        use crate::upgrade::testing::at;
+        use crate::upgrade::testing::devices::*;
+
+        let mut shown = FirmwareUpgradeStatus::default();
+        let mut writes = 0;
+        for there in 0..=5000_u32 {
+            let secs = 3000 + u64::from(there);
+            let sight = Sight::devices(secs, [cx(OLD, 5000 - there), cx(NEW, there)]);
+            let order = Receipt::order_to(NEW, &leaving_alone(&[]), [cx(OLD, 5000)]).accepted(1);
+            let facts = Facts::batch(secs, [TargetFacts::customer([sight]).receipts([order])]);
+            let new = status::<FirmwareUpgrade>(1, &shown, &facts.decide(), at(secs));
+            writes += usize::from(new != shown);
+            shown = new;
+            assert_eq!(shown.target.as_deref(), Some("customer 4d1c9a70 / CX"));
+            if there == 1234 {
+                assert_eq!(
+                    (shown.progress, shown.message.as_deref()),
+                    (Some(20), Some("1000 of 5000 devices at 10.13.1010"))
+                );
+                assert_eq!(shown.targets[0].devices.unwrap().at_version, 1000);
+            }
+        }
+        assert!(writes <= 12, "{writes}");
+    }
 
     #[test]
     fn a_stop_that_is_lifted_is_told_once_and_is_not_folded_into_another() {

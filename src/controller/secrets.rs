@@ -23,6 +23,7 @@ use super::permit::said;
 use crate::clock::Clock;
 use crate::upgrade::timing::Mono;
 use crate::upgrade::timing::Timing;
+use crate::vendor::credentials::ClientCredentials;
 use crate::vendor::credentials::CredentialError;
 use crate::vendor::credentials::CredentialSource;
 use crate::vendor::credentials::Credentials;
@@ -74,25 +75,26 @@ impl KubeCredentials {
         }
     }
 
-    fn read(&self, secret: &Secret) -> Result<Credentials, CredentialError> {
+    /// Takes note of what is read, unless the vendor refused just this a short while ago.
+    fn not_refused(&self, secret: &Secret) -> Result<(), CredentialError> {
         let version = secret.resource_version().unwrap_or_default();
-        {
-            let mut last = self.last();
-            last.version = Some(version.clone());
-            if let Some((refused, at)) = &last.refused {
-                if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
-                    return Err(CredentialError::Refused {
-                        secret: self.secret.clone(),
-                    });
-                }
-                last.refused = None;
+        let mut last = self.last();
+        last.version = Some(version.clone());
+        if let Some((refused, at)) = &last.refused {
+            if *refused == version && self.clock.mono().since(*at) < self.timing.grace {
+                return Err(CredentialError::Refused {
+                    secret: self.secret.clone(),
+                });
             }
+            last.refused = None;
         }
-        credentials_in(secret, &self.secret)
+        Ok(())
     }
 
     async fn fetch(&self) -> Result<Credentials, CredentialError> {
-        self.read(&self.secrets.get(&self.secret).await?)
+        let secret = self.secrets.get(&self.secret).await?;
+        self.not_refused(&secret)?;
+        credentials_in(&secret, &self.secret)
     }
 }
 
@@ -140,6 +142,15 @@ impl SecretSource for KubeSecrets {
 }
 
 impl CredentialSource for KubeCredentials {
+    fn of_client(&self) -> BoxFuture<'_, Result<ClientCredentials, CredentialError>> {
+        async move {
+            let secret = self.secrets.get(&self.secret).await?;
+            self.not_refused(&secret)?;
+            client_credentials_in(&secret, &self.secret)
+        }
+        .boxed()
+    }
+
     fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
         self.fetch().boxed()
     }
@@ -228,19 +239,46 @@ fn kept(secret: Option<&Secret>, key: &str) -> Kept {
     }
 }
 
+/// What a Secret holds under a key, where it is text.
+fn text(secret: &Secret, key: &str) -> Option<String> {
+    let bytes = secret.data.as_ref().and_then(|d| d.get(key))?;
+    String::from_utf8(bytes.0.clone()).ok().filter(|text| !text.is_empty())
+}
+
+/// The same, where there is nothing to be done without.
+fn needed(secret: &Secret, name: &str, key: &str) -> Result<String, CredentialError> {
+    text(secret, key).ok_or_else(|| CredentialError::Incomplete {
+        secret: name.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
 /// What a Secret of this name holds.
 fn credentials_in(secret: &Secret, name: &str) -> Result<Credentials, CredentialError> {
-    let text = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|d| d.get(key));
-        let text = bytes.and_then(|b| String::from_utf8(b.0.clone()).ok()).filter(|t| !t.is_empty());
-        text.ok_or_else(|| CredentialError::Incomplete {
-            secret: name.to_owned(),
-            key: key.to_owned(),
-        })
-    };
     Ok(Credentials {
-        username: text("username")?,
-        password: SecretString::from(text("password")?),
+        username: needed(secret, name, "username")?,
+        password: SecretString::from(needed(secret, name, "password")?),
+    })
+}
+
+/// What a Secret of this name holds for an application: a refresh token, or else a user and a password, which may stand there as well.
+fn client_credentials_in(secret: &Secret, name: &str) -> Result<ClientCredentials, CredentialError> {
+    let refresh_token = text(secret, "refreshToken").map(SecretString::from);
+    let user = match credentials_in(secret, name) {
+        Ok(user) => Some(user),
+        Err(_) if refresh_token.is_some() => None,
+        Err(missing) => return Err(missing),
+    };
+    Ok(ClientCredentials {
+        client_id: needed(secret, name, "clientID")?,
+        client_secret: SecretString::from(needed(secret, name, "clientSecret")?),
+        user,
+        refresh_token,
+        version: format!(
+            "{}/{}",
+            secret.uid().unwrap_or_default(),
+            secret.resource_version().unwrap_or_default()
+        ),
     })
 }
 
@@ -249,6 +287,37 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn secret(pairs: &[(&str, &str)]) -> Secret {
+        let data = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec())));
+        let mut secret = Secret {
+            data: Some(data.collect()),
+            ..Secret::default()
+        };
+        (secret.metadata.uid, secret.metadata.resource_version) = (Some("u".to_owned()), Some("7".to_owned()));
+        secret
+    }
+
+    #[test]
+    fn an_application_has_a_user_or_a_refresh_token_and_what_is_missing_is_named() {
+        let application = [("clientID", "id"), ("clientSecret", "s")];
+        let with = |more: &[(&'static str, &'static str)]| client_credentials_in(&secret(&[&application[..], more].concat()), "central");
+        let by_token = with(&[("refreshToken", "r")]).unwrap();
+        assert!(by_token.user.is_none() && by_token.refresh_token.is_some());
+        assert_eq!((by_token.client_id.as_str(), by_token.version.as_str()), ("id", "u/7"));
+        let by_user = with(&[("username", "ada"), ("password", "p")]).unwrap();
+        assert!(by_user.user.is_some_and(|user| user.username == "ada") && by_user.refresh_token.is_none());
+        let both = with(&[("username", "ada"), ("password", "p"), ("refreshToken", "r")]).unwrap();
+        assert!(both.user.is_some() && both.refresh_token.is_some());
+        assert_eq!(format!("{both:?}"), "ClientCredentials { .. }");
+        let missing = |found: Result<ClientCredentials, CredentialError>| found.unwrap_err().to_string();
+        assert_eq!(missing(with(&[])), "Secret central has no usable key username");
+        assert_eq!(missing(with(&[("username", "ada")])), "Secret central has no usable key password");
+        let no_application = client_credentials_in(&secret(&[("refreshToken", "r"), ("clientID", "id")]), "central");
+        assert_eq!(missing(no_application), "Secret central has no usable key clientSecret");
+    }
 
     proptest! {
         #[test]

@@ -10,19 +10,25 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::clients::Client;
 use super::wakes::Wakes;
 use super::wakes::Who;
+use crate::upgrade::decision::Look;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
 use crate::vendor::Listing;
 
 /// How many sights of a target are kept: a negative verdict needs two, and an older one may hold the vendor's name of it.
 const KEPT: usize = 4;
+
+/// What was not looked at for this long is not looked at any more: nothing waits longer for its turn (see [`quota`](crate::upgrade::quota)).
+const FORGOTTEN: Duration = Duration::from_hours(36);
 
 /// Every sight this process holds, by the namespace whose Connection saw it: what a vendor shows one tenant's account is not another's to
 /// read, and an account that may see less must not hide a target from one that may see more.
@@ -68,10 +74,9 @@ impl Sights {
             // Only lists name targets; the name goes along with the sights of the target itself.
             sight.identity = seen.sights.iter().rev().find_map(|s| s.identity.clone());
         }
-        let same = seen
-            .sights
-            .last()
-            .is_some_and(|last| last.motion == sight.motion && last.looks == sight.looks && last.says == sight.says);
+        let same = seen.sights.last().is_some_and(|last| {
+            last.motion == sight.motion && last.looks == sight.looks && last.fleet == sight.fleet && last.says == sight.says
+        });
         if !same || seen.unchanged_since.is_none() {
             seen.unchanged_since = Some(sight.asked);
         }
@@ -80,6 +85,27 @@ impl Sights {
         if seen.sights.len() > KEPT {
             seen.sights.remove(tells_least(&seen.sights));
         }
+    }
+
+    /// Calls that one look at each target takes there: first at those whose objects are `in_flight`, then at the others that somebody looks at.
+    /// A run in flight that was not looked at yet takes one.
+    pub fn costs(&self, namespace: &str, authority: &Authority, now: Mono, in_flight: &BTreeSet<String>) -> (u32, u32) {
+        let inner = self.inner();
+        let (mut running, mut waiting, mut seen) = (0_u32, 0_u32, 0);
+        for ((of, key), held) in inner.iter() {
+            if of != namespace || key.authority != *authority {
+                continue;
+            }
+            let cost = held.sights.iter().rev().map(|s| s.cost).find(|cost| *cost > 0).unwrap_or(1);
+            if in_flight.contains(&key.object) {
+                running = running.saturating_add(cost);
+                seen += 1;
+            } else if held.sights.last().is_some_and(|s| now.since(s.asked) < FORGOTTEN) {
+                waiting = waiting.saturating_add(cost);
+            }
+        }
+        let unseen = u32::try_from(in_flight.len().saturating_sub(seen)).unwrap_or(u32::MAX);
+        (running.saturating_add(unseen), waiting)
     }
 
     /// Forgets targets that nobody cares for any more.
@@ -99,7 +125,7 @@ fn tells_least(sights: &[Sight]) -> usize {
 fn says_the_same(one: &Sight, other: &Sight) -> bool {
     let same = match (&one.motion, &other.motion) {
         (Motion::Moving { toward: one, .. }, Motion::Moving { toward: other, .. }) => one == other,
-        (Motion::Still, Motion::Still) => one.looks == other.looks,
+        (Motion::Still, Motion::Still) => one.looks == other.looks && one.fleet == other.fleet,
         _ => false,
     };
     same && one.complete == other.complete && one.authority == other.authority
@@ -207,23 +233,25 @@ pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
     });
 }
 
-/// Looks at one target with all its detail, by this job of the vendor's where one is followed. Returns at once; `who` is woken when the sight is there.
-pub fn observe(client: &Arc<Client>, key: &TargetKey, job: Option<&str>, who: &Who) {
+/// Looks at one target with all its detail. Returns at once; `who` is woken when the sight is there.
+pub fn observe(client: &Arc<Client>, look: &Look, who: &Who) {
+    let key = &look.key;
     if client.looks.join_target(key, who) {
         return;
     }
-    let (own, key, job, using) = (Arc::clone(client), key.clone(), job.map(str::to_owned), client.using());
+    let (own, look, using) = (Arc::clone(client), look.clone(), client.using());
     client.tasks.spawn(async move {
         let _using = using;
+        let key = &look.key;
         let landing = Landing {
             client: &own,
-            key: Some(&key),
+            key: Some(key),
         };
-        let sight = own.vendor.observe(&key, job.as_deref()).await;
+        let sight = own.vendor.observe(key, look.job.as_deref(), &look.scope).await;
         if matches!(sight.motion, Motion::NotSeen { unknown_object: false, .. }) {
             own.doubt();
         }
-        own.sights.put(&own.who.namespace, &key, sight);
+        own.sights.put(&own.who.namespace, key, sight);
         let flight = landing.land();
         wake(&own.wakes, &flight);
     });
@@ -254,6 +282,8 @@ fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
         says: None,
         permitted: None,
         detailed: false,
+        fleet: None,
+        cost: 0,
     }
 }
 
@@ -265,15 +295,12 @@ fn wake(wakes: &Wakes, flight: &Flight) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::upgrade::conclude::Conclusion;
     use crate::upgrade::conclude::Evidence;
     use crate::upgrade::conclude::conclude;
     use crate::upgrade::memory::Seen;
     use crate::upgrade::receipt::Receipt;
-    use crate::upgrade::target::Authority;
     use crate::upgrade::timing::Timing;
 
     /// The answer was lost, the target moved without saying where to, and came back as it was: a start that failed early looks like that.

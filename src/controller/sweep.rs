@@ -11,13 +11,17 @@ use kube::ResourceExt;
 
 use super::clients::Client;
 use super::context::Context;
+use super::gather;
 use super::kinds;
 use super::ledgers::OpenReceipt;
+use crate::api::Connection;
+use crate::upgrade::calls;
 use crate::upgrade::conclude::Conclusion;
 use crate::upgrade::conclude::Evidence;
 use crate::upgrade::conclude::conclude;
 use crate::upgrade::conclude::job_of;
 use crate::upgrade::decision::Fact;
+use crate::upgrade::quota::Spend;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::receipt::Standing;
 use crate::upgrade::target::TargetKey;
@@ -109,10 +113,12 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         tracing::error!(receipt = %receipt.name, target = %receipt.target, "an open receipt names a target that cannot be read");
         return;
     };
-    if let Some(client) = client(context, receipt, &key) {
-        let _using = client.using();
-        let sight = client.vendor.observe(&key, job_of(receipt)).await;
-        context.sights.put(&receipt.run.namespace, &key, sight);
+    if let Some((client, connection)) = client(context, receipt, &key) {
+        if !too_early(context, receipt, &key, &connection) {
+            let _using = client.using();
+            let sight = client.vendor.observe(&key, job_of(receipt), &calls::scope_of(receipt)).await;
+            context.sights.put(&receipt.run.namespace, &key, sight);
+        }
     } else {
         tracing::warn!(
             receipt = %receipt.name, target = %key, connection = %receipt.connection, namespace = %receipt.run.namespace,
@@ -126,7 +132,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         unchanged_since: held.unchanged_since,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
         abandoned_by_us: context.abandoned(receipt),
-        timeout: kinds::timeout(key.vendor, receipt.left_to_vendor()),
+        timeout: kinds::timeout(key.vendor, receipt),
         wall: context.clock.wall(),
         mono: context.clock.mono(),
         timing: &context.timing,
@@ -144,10 +150,22 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
     }
 }
 
+/// The vendor counts its calls, and the next look is not due yet.
+fn too_early(context: &Context, receipt: &Receipt, key: &TargetKey, connection: &Connection) -> bool {
+    let Some(quota) = gather::quota(context, connection) else {
+        return false;
+    };
+    let pause = calls::pause(&context.timing, Some(&quota), Spend::Watching, context.clock.wall());
+    let held = context.sights.of(&receipt.run.namespace, key);
+    let last = held.sights.last().map(|sight| context.clock.mono().since(sight.asked));
+    last.is_some_and(|since| since < pause)
+}
+
 /// The Connection that the receipt names, or another there of the same type and with the same endpoint.
-fn client(context: &Context, receipt: &Receipt, key: &TargetKey) -> Option<Arc<Client>> {
+fn client(context: &Context, receipt: &Receipt, key: &TargetKey) -> Option<(Arc<Client>, Connection)> {
     let all = context.connections_in(&receipt.run.namespace);
-    let leads_there = |c: &Arc<Client>| c.leads_to(key);
     let named = all.iter().filter(|c| c.name_any() == receipt.connection);
-    named.chain(all.iter()).filter_map(|c| context.clients.of(c).ok()).find(leads_there)
+    let mut clients = named.chain(all.iter()).filter_map(|c| Some((context.clients.of(c).ok()?, c)));
+    let (client, connection) = clients.find(|(client, _)| client.leads_to(key))?;
+    Some((client, connection.clone()))
 }

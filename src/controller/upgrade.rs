@@ -44,7 +44,7 @@ pub trait Upgrade:
     const KIND: Kind;
 
     /// The type of Connection that it goes through. Nothing is ever asked of one of another type.
-    const CONNECTION: ConnectionType;
+    fn connection_type(&self) -> ConnectionType;
 
     /// How long a run may take when the spec does not say.
     const TIMEOUT: Duration;

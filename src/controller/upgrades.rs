@@ -97,7 +97,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
         return Ok(Action::requeue(Duration::ZERO));
     }
     // act and look (tasks of their own, which wake us)
-    let client = connection.as_deref().and_then(|c| context.clients.of_type(c, K::CONNECTION));
+    let client = connection
+        .as_deref()
+        .and_then(|c| context.clients.of_type(c, object.connection_type()));
     begin(context, who, object, &decision, client.as_ref());
     if let Some(client) = &client {
         look(client, who, &decision);
@@ -177,7 +179,7 @@ fn look(client: &Arc<Client>, who: &Who, decision: &Decision) {
     let listed: Vec<TargetKey> = listed.into_iter().map(|l| l.key.clone()).collect();
     sights::list(client, &listed, who);
     for look in detailed {
-        sights::observe(client, &look.key, look.job.as_deref(), who);
+        sights::observe(client, look, who);
     }
 }
 

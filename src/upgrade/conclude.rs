@@ -4,9 +4,11 @@
 //! [`decide`](super::decide) for a resource's own receipts and by the controller's sweep for receipts whose resource is gone.
 
 mod doubt;
+mod fleet;
 mod jobs;
 mod planned;
 
+pub use fleet::some_of;
 pub use jobs::job_of;
 pub use planned::TOKEN_EXPIRED;
 
@@ -239,7 +241,7 @@ impl Judge<'_> {
         self.e
             .sights
             .iter()
-            .filter(move |s| s.asked >= from && s.authority == self.e.key.authority)
+            .filter(move |s| s.asked >= from && s.authority == self.e.key.authority && self.tells(s))
     }
 
     fn doubted_for(&self) -> Duration {
@@ -297,7 +299,8 @@ impl Judge<'_> {
                 job: self.the_new_job(sight).map(|job| job.id.clone()),
             };
         }
-        if let Some((how, _)) = self.permitted_anew(later()) {
+        let evidence = later().find_map(|sight| self.ordered(sight));
+        if let Some(how) = evidence.or_else(|| self.permitted_anew(later()).map(|(how, _)| how)) {
             return Conclusion::Adopt { how, job: None };
         }
         if let Some(other) = self.refused_and_new(kind, how, later()) {
@@ -314,6 +317,9 @@ impl Judge<'_> {
         let late = self.past_timeout(since);
         // What the vendor's people carry out is given up only once it can no longer begin.
         let overdue = late && (!self.receipt.left_to_vendor() || self.past_timeout(self.may_begin_until(since)));
+        if self.of_devices() {
+            return self.follow_devices(since, overdue);
+        }
         let Some(last) = self.sights().next_back() else {
             return if overdue && self.known_for_long() {
                 lost("no look at the target since")
@@ -452,6 +458,10 @@ fn lost(why: &str) -> Conclusion {
 }
 
 fn told(sight: &Sight) -> String {
+    if let Some(fleet) = &sight.fleet {
+        let devices = fleet.lines.iter().fold(0_u32, |sum, line| sum.saturating_add(line.devices));
+        return format!("{devices} devices seen");
+    }
     let version = sight.looks.as_ref().map_or("an unknown version", |l| l.version.as_str());
     match &sight.says {
         Some(says) => format!("at {version}, the vendor says: {says}"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::calls;
 use super::conclude::job_of;
 use super::decision::Blocker;
 use super::decision::Decision;
@@ -15,6 +16,8 @@ use super::decision::Look;
 use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
+use super::fleet::Fleet;
+use super::fleet::Scope;
 use super::history::history;
 use super::ledger::Ledger;
 use super::reason::Reason;
@@ -26,6 +29,7 @@ use super::row::Judged;
 use super::row::Place;
 use super::row::judge;
 use super::sight::Offered;
+use super::sight::Sight;
 use super::summary::summarise;
 use super::target::VendorType;
 use super::when::When;
@@ -128,6 +132,7 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
         // No receipt says so, only the vendor's name of it, which may be mended there as well as in the spec.
         Place::Over if judged.row.reason == Reason::IdentityMismatch => Some(facts.timing.poll_waiting),
         Place::Over => None,
+        _ if calls::counted(target) => Some(calls::patience(facts, judged)),
         // For days nothing is to be seen; what can be taken back until its time, and begins at it, is looked at more closely then.
         Place::InFlight { .. } if judged.row.reason == Reason::WaitingForVendor => {
             let soon =
@@ -164,12 +169,18 @@ fn names_missing(target: &TargetFacts) -> bool {
 /// Time until the target is to be looked at again; zero when it is due.
 fn due(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration> {
     let patience = patience(facts, target, judged)?;
-    Some(
-        target
-            .sights
-            .last()
-            .map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked))),
-    )
+    let newest = if calls::counted(target) {
+        target.sights.iter().rev().find(|s| answers(target, s))
+    } else {
+        target.sights.last()
+    };
+    Some(newest.map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked))))
+}
+
+/// A look that tells, of each group that somebody leaves alone, who is in it; or one that could see nothing.
+fn answers(target: &TargetFacts, sight: &Sight) -> bool {
+    let told = |fleet: &Fleet| fleet.groups.is_superset(&calls::groups(target));
+    sight.fleet.as_ref().is_none_or(told)
 }
 
 fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
@@ -177,11 +188,13 @@ fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
         .targets
         .iter()
         .zip(judged)
-        .filter(|(t, j)| due(facts, t, j) == Some(Duration::ZERO));
-    due.map(|(t, _)| Look {
+        .filter(|(t, j)| due(facts, t, j) == Some(Duration::ZERO))
+        .filter(|(t, j)| !calls::counted(t) || calls::affordable(facts, t, j));
+    due.map(|(t, j)| Look {
         key: t.key.clone(),
         // A start may be under way there, whoever's it is: nothing may be asked that leaves a trace at the vendor.
-        detailed: t.ledger.as_ref().map_or(true, |l| l.open().is_some()),
+        // And a customer is on no list.
+        detailed: calls::counted(t) || t.ledger.as_ref().map_or(true, |l| l.open().is_some()),
         job: t
             .ledger
             .as_ref()
@@ -189,6 +202,7 @@ fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
             .and_then(Ledger::open)
             .and_then(followed_job)
             .map(str::to_owned),
+        scope: if calls::counted(t) { calls::scope(t, j) } else { Scope::default() },
     })
     .collect()
 }

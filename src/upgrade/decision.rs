@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::Options;
+use super::fleet::Scope;
 use super::history::Past;
 use super::reason::Reason;
 use super::reason::State;
@@ -96,6 +97,8 @@ pub struct Row {
     pub message: Option<String>,
     /// Version seen last.
     pub current_version: Option<String>,
+    /// How many devices are where, for a target that is a set of them.
+    pub devices: Option<Devices>,
     /// Version of the run that this row shows.
     pub desired_version: String,
     /// Percent.
@@ -116,6 +119,19 @@ pub struct Row {
     pub outside_schedule: bool,
     /// No longer in the spec; followed to its end.
     pub removed: bool,
+}
+
+/// How many devices of a set are where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Devices {
+    /// In scope.
+    pub total: u32,
+    /// Of those, at the version.
+    pub at_version: u32,
+    /// Of those, out of the vendor's reach.
+    pub unreachable: u32,
+    /// Of all, those that are left alone.
+    pub excluded: u32,
 }
 
 /// Why something does not start, and who can lift it.
@@ -188,6 +204,9 @@ pub struct Effect {
     pub what: What,
     /// For a start: the first moment at which the schedules do not allow it any more. Not part of what is compared.
     pub closes: Option<Timestamp>,
+    /// For a start that the vendor is told a time for (Aruba Central): when it is to begin. Kept in the receipt before it is sent: it is what
+    /// the start is known by afterwards. Not part of what is compared.
+    pub due: Option<Timestamp>,
 }
 
 /// Whether a receipt is a permit or a note.
@@ -220,4 +239,6 @@ pub struct Look {
     pub detailed: bool,
     /// In detail: only this job of the vendor's matters, not all of them.
     pub job: Option<String>,
+    /// What else it is to find out (Aruba Central).
+    pub scope: Scope,
 }

@@ -9,6 +9,7 @@ use super::ledger::Damaged;
 use super::ledger::Ledger;
 use super::ledger::Wanted;
 use super::memory::Seen;
+use super::quota::Quota;
 use super::receipt::Receipt;
 use super::receipt::Run;
 use super::schedule::InvalidSchedule;
@@ -128,6 +129,19 @@ pub struct ConnectionFacts {
     pub ahead: BTreeSet<String>,
     /// What this process has made of the token with which the vendor's people may schedule an upgrade.
     pub handed_over: Option<HandedOver>,
+    /// What may still be asked today, where the vendor counts that.
+    pub quota: Option<QuotaFacts>,
+}
+
+/// What may still be asked of a vendor today, and who wants to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaFacts {
+    /// What is left.
+    pub quota: Quota,
+    /// Calls that one look at each run in flight takes, of whatever resource.
+    pub in_flight: u32,
+    /// Calls that one look at everything else takes that is looked at through this Connection.
+    pub waiting: u32,
 }
 
 /// Whether a Connection can be used.
@@ -226,6 +240,15 @@ pub enum Options {
         /// Whether a token is asked for where none is good any more. Without, only what IBM schedules is followed.
         authorize: bool,
     },
+    /// The devices of one type of a customer of Aruba Central.
+    Customer {
+        /// Whether they are rebooted once they have their image; `None` for access points, which always are.
+        reboot: Option<bool>,
+        /// The groups whose devices are left alone.
+        exclude_groups: BTreeSet<String>,
+        /// Whether devices may go back to an older version.
+        allow_downgrade: bool,
+    },
 }
 
 /// What became of the token with which the vendor's people may schedule an upgrade (HMC), and which is handed to people in a Secret.
@@ -272,6 +295,15 @@ impl Options {
             Options::ConsoleInstall { accept_firmware, source } => source.canonical(*accept_firmware),
             Options::ConsoleSchedule { authorize: true } => ASKS_PERMISSION.to_owned(),
             Options::ConsoleSchedule { authorize: false } => r#"{"authorize":"Never"}"#.to_owned(),
+            Options::Customer {
+                reboot,
+                exclude_groups,
+                allow_downgrade,
+            } => {
+                let groups: serde_json::Value = exclude_groups.iter().map(String::as_str).collect();
+                let reboot = reboot.map(|reboot| format!(r#","reboot":{reboot}"#)).unwrap_or_default();
+                format!(r#"{{"allowDowngrade":{allow_downgrade},"excludeGroups":{groups}{reboot}}}"#)
+            }
         }
     }
 
@@ -323,6 +355,9 @@ impl Facts {
     /// What people call a target: its id at the vendor, or the Connection, where the endpoint itself is the target. A run of before may have
     /// begun through another Connection.
     pub fn name_of(&self, target: &TargetFacts) -> String {
+        if let Some((customer, device_type)) = target.key.as_customer() {
+            return format!("{customer}/{device_type}");
+        }
         if !target.key.is_endpoint() {
             return target.key.object.clone();
         }

@@ -5,13 +5,16 @@
 //! disallowed methods say so. `decide` is the only place where anything is decided, [`conclude`](conclude::conclude) the only place
 //! where evidence is judged. Read in this order.
 
+pub mod calls;
 pub mod conclude;
 pub mod decide;
 pub mod decision;
 pub mod facts;
+pub mod fleet;
 pub mod history;
 pub mod ledger;
 pub mod memory;
+pub mod quota;
 pub mod reason;
 pub mod receipt;
 pub mod rollout;

@@ -72,6 +72,12 @@ reasons! {
     TargetInError,
     /// The vendor knows no such target.
     TargetNotFound,
+    /// There is no device that the upgrade is about.
+    NoDevicesInScope,
+    /// A group that is to be left alone does not exist.
+    GroupNotFound,
+    /// The vendor's calls of a day are used up, or those that are left are kept.
+    QuotaLow,
     /// `maxConcurrent` is used up.
     LimitReached,
     /// Canaries have not all succeeded yet.

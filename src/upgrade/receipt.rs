@@ -329,6 +329,8 @@ pub struct Receipt {
     pub before: Looks,
     /// The options of the start, as canonical JSON; `None` for a note.
     pub options: Option<String>,
+    /// When the vendor was told to begin, where it is told that (Aruba Central): what the start is known by afterwards.
+    pub due: Option<Timestamp>,
     /// The attempt that may send; `None` for a note.
     pub holder: Option<Holder>,
     /// Who asked.

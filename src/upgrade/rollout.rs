@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use super::calls;
 use super::decision::Blocker;
 use super::decision::Effect;
 use super::decision::InLine;
@@ -63,6 +64,8 @@ pub fn roll(facts: &Facts, when: &When, judged: &[Judged]) -> Rollout {
             turn.extend(Canaries::of(&pairs).gate(facts));
         }
         turn.extend(slots::of_resource(facts, &pairs, effect));
+        // Before its window opens another day with new calls may have begun.
+        turn.extend(calls::too_few_for(facts, effect).filter(|_| matches!(when, When::Open { .. })));
         turn.extend(rest(facts, effect).filter(|_| turn.is_empty()));
         // While its start is being prepared others come and go: whether there is still a slot is asked again, live, before it is taken.
         let preparing = facts.starting.as_ref() == Some(&effect.key);

@@ -3,6 +3,8 @@
 //! Called by [`decide`](super::decide) only. Says what *could* be done with this target alone; what may be done now is
 //! [`rollout`](super::rollout)'s to say.
 
+mod devices;
+mod following;
 mod fresh;
 mod planned;
 
@@ -11,7 +13,6 @@ use jiff::Timestamp;
 
 use super::conclude::Conclusion;
 use super::conclude::Evidence;
-use super::conclude::Following;
 use super::conclude::TOKEN_EXPIRED;
 use super::conclude::conclude;
 use super::conclude::job_of;
@@ -106,8 +107,12 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Newest first. What another authority answered is no evidence of anything.
     fn sights(&self) -> impl Iterator<Item = &Sight> {
-        let authority = &self.target.key.authority;
-        self.target.sights.iter().rev().filter(move |s| s.authority == *authority)
+        let target = self.target;
+        target
+            .sights
+            .iter()
+            .rev()
+            .filter(move |s| s.authority == target.key.authority && devices::tells(target, s))
     }
 
     fn sight(&self) -> Option<&Sight> {
@@ -116,14 +121,17 @@ impl Bench<'_> {
 
     fn row(&self) -> Row {
         let seen = self.sights().find_map(|s| s.looks.as_ref());
+        let of_endpoint = self.target.key.is_endpoint() || self.target.key.as_customer().is_some();
+        let (version, devices) = self.devices_of_wish().unzip();
         Row {
             name: self.facts.name_of(self.target),
-            sole: self.target.key.is_endpoint() && self.target.wish.is_some(),
+            sole: of_endpoint && self.target.wish.is_some(),
             display_name: self.sights().find_map(|s| s.identity.clone()),
             state: State::Pending,
             reason: Reason::Evaluating,
             message: None,
-            current_version: seen.map(|l| l.version.clone()),
+            current_version: seen.map(|l| l.version.clone()).or(version).filter(|v| !v.is_empty()),
+            devices,
             desired_version: self.target.wish.as_ref().map(|w| w.version.clone()).unwrap_or_default(),
             progress: None,
             started_at: None,
@@ -169,20 +177,24 @@ impl Bench<'_> {
     fn row_of(&self, receipt: &Receipt) -> Row {
         let job = job_of(receipt);
         let seen = job.and_then(|id| self.sights().find_map(|s| s.job(id)));
+        let (version, devices) = self.devices_of(receipt).unzip();
+        let row = self.row();
         Row {
+            current_version: version.filter(|v| !v.is_empty()).or(row.current_version),
+            devices: devices.or(row.devices),
             desired_version: receipt.run.version.clone(),
             started_at: receipt.began(),
             receipt: Some(receipt.name.clone()),
             scheduled_at: receipt.scheduled.as_ref().map(|scheduled| scheduled.begins),
             job: job.map(str::to_owned),
             vendor_state: seen.filter(|j| j.state != JobState::Unknown).map(|j| j.word.clone()),
-            ..self.row()
+            ..row
         }
     }
 
-    /// How far our job was when it was last seen.
+    /// How far our job was when it was last seen, or the devices were.
     fn last_progress(&self, open: &Receipt) -> Option<i32> {
-        let id = job_of(open)?;
+        let Some(id) = job_of(open) else { return self.progress_of(open) };
         self.sights().find_map(|s| s.job(id)?.progress)
     }
 
@@ -213,11 +225,13 @@ impl Bench<'_> {
                 "schedule.notAfter passed before it could start; set a later one and a new spec.runKey to ask again".to_owned(),
             ),
             RunStanding::Noted(receipt, _) => {
-                let from = &receipt.before.version;
-                let message = format!(
-                    "{} would be a downgrade from {from}; nothing was sent. Ask for a newer version",
-                    receipt.run.version
-                );
+                let message = match &receipt.before.fleet {
+                    Some(before) => devices::would_downgrade(receipt, before),
+                    None => format!(
+                        "{} would be a downgrade from {}; nothing was sent. Ask for a newer version",
+                        receipt.run.version, receipt.before.version
+                    ),
+                };
                 self.over(receipt, State::Rejected, Reason::WouldDowngrade, message)
             }
             RunStanding::OptionsChangedAfterStart(receipt) => {
@@ -245,8 +259,14 @@ impl Bench<'_> {
                 self.over(receipt, State::Rejected, Reason::NotTaken, message)
             }
             RunStanding::LeftBehind { run, by } => {
+                let instead = match self.target.wish.as_ref().map(|wish| &wish.options) {
+                    Some(Options::Customer { .. }) => {
+                        "Ask for a newer version, or set spec.arubaCustomer.allowDowngrade and a new spec.runKey"
+                    }
+                    _ => "Ask for a newer version",
+                };
                 let message = format!(
-                    "{} was left for {} by {}; going back is a downgrade. Ask for a newer version",
+                    "{} was left for {} by {}; going back is a downgrade. {instead}",
                     run.run.version, by.run.version, by.name
                 );
                 self.over(run, State::Rejected, Reason::WouldDowngrade, message)
@@ -336,11 +356,7 @@ impl Bench<'_> {
         let (mut stalled, mut overdue, mut moved) = (false, false, false);
         (row.state, row.reason, row.message) = match conclusion {
             Conclusion::Sending => (State::Pending, Reason::Starting, Some("the start is being sent".to_owned())),
-            Conclusion::Confirming => (
-                State::Pending,
-                Reason::Starting,
-                Some(format!("answered: {}; one more look before it counts", open.outcome())),
-            ),
+            Conclusion::Confirming => self.confirming(open),
             Conclusion::Unreadable(word) => (State::Pending, Reason::ReceiptUnreadable, Some(format!("receipt holds {word:?}"))),
             Conclusion::Doubt {
                 stalled: only_a_person,
@@ -402,69 +418,6 @@ impl Bench<'_> {
             },
             writes,
         }
-    }
-
-    /// How a run is shown that the vendor took; with it, whether only a person can end it, whether it is overdue, and whether it was seen moving.
-    fn following(&self, open: &Receipt, following: Following, row: &mut Row) -> (Shown, bool, bool, bool) {
-        let (mut stalled, mut overdue, mut moved) = (false, false, false);
-        let shown = match following {
-            Following::Queued { .. } if open.left_to_vendor() => {
-                let message = "IBM is to schedule it; the console was not looked at yet".to_owned();
-                (State::Started, Reason::WaitingForVendor, Some(message))
-            }
-            Following::Queued { says } => {
-                let message = says.unwrap_or_else(|| "accepted; not seen moving yet".to_owned());
-                (State::Started, Reason::Started, Some(message))
-            }
-            Following::Unscheduled {
-                until,
-                instead,
-                overdue: late,
-            } => {
-                overdue = late;
-                let message = self.unscheduled(open, until, instead.as_deref());
-                (State::Started, Reason::WaitingForVendor, Some(message))
-            }
-            Following::Scheduled {
-                begins,
-                says,
-                overdue: late,
-            } => {
-                (overdue, row.scheduled_at) = (late, begins);
-                row.outside_schedule = begins.is_some_and(|begins| self.outside_schedule(begins));
-                (
-                    State::Started,
-                    Reason::WaitingForVendor,
-                    Some(planned::scheduled(&says, begins, row.outside_schedule)),
-                )
-            }
-            Following::Moving {
-                progress,
-                says,
-                overdue: late,
-            } => {
-                (overdue, moved, row.progress) = (late, true, progress);
-                (State::Running, if late { Reason::Overdue } else { Reason::Running }, says)
-            }
-            Following::Settling { how } => {
-                moved = true;
-                let message = format!("{how}; written down once it is certain that the start's own request is not still under way");
-                (State::Running, Reason::Running, Some(message))
-            }
-            Following::OutOfSight { why } => {
-                moved = true;
-                row.progress = self.last_progress(open);
-                let message = format!("cannot be seen: {why}; {}", self.looking_until(open));
-                let state = if self.is_to_begin(open) { State::Started } else { State::Running };
-                (state, Reason::OutOfSight, Some(message))
-            }
-            Following::LostSight { why } => {
-                (stalled, moved) = (true, true);
-                let message = format!("out of sight past the timeout: {why}; resolve receipt {}", open.name);
-                (State::Unknown, Reason::LostSight, Some(message))
-            }
-        };
-        (shown, stalled, overdue, moved)
     }
 }
 

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::fleet::Fleet;
+use super::fleet::FleetBefore;
 use super::target::Authority;
 use super::timing::Mono;
 
@@ -41,6 +43,11 @@ pub struct Sight {
     pub permitted: Option<Timestamp>,
     /// True when this came from a look at this one target, with all its detail; false when from a list.
     pub detailed: bool,
+    /// All devices, where the target is a set of them (Aruba Central): what is seen of it is in here, and not in `looks`. Its motion is then
+    /// told as [`Motion::Still`]: what the devices do is judged by whoever knows which of them matter.
+    pub fleet: Option<Fleet>,
+    /// Calls that this look took, where the vendor counts them; 0 where it does not.
+    pub cost: u32,
 }
 
 /// Whether the target is being upgraded right now.
@@ -209,6 +216,9 @@ pub struct Looks {
     /// (HMC). Never their values: those are credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<BTreeSet<String>>,
+    /// The devices in scope, where the target is a set of them (Aruba Central).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetBefore>,
     /// The end of the permission that a run rests on which was adopted because one was good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permitted: Option<Timestamp>,

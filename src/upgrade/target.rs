@@ -179,6 +179,9 @@ pub const APPLIANCE: &str = "appliance";
 /// Object of an HMC's key: the console itself, not a machine that it manages.
 pub const CONSOLE: &str = "console";
 
+/// What the object of a customer's key begins with.
+const CUSTOMER: &str = "customer/";
+
 /// Length of the hash in characters: 100 bits, far from collision for any number of targets, and short enough for names.
 const HASH_CHARS: usize = 20;
 
@@ -208,6 +211,27 @@ impl TargetKey {
             authority,
             object: CONSOLE.to_owned(),
         }
+    }
+
+    /// The key of the devices of one type (IAP, MAS, HP, CX or CONTROLLER) of a customer of Aruba Central.
+    pub fn customer(authority: Authority, id: &str, device_type: &str) -> TargetKey {
+        TargetKey {
+            vendor: VendorType::ArubaCentral,
+            authority,
+            object: format!("{CUSTOMER}{id}/{device_type}"),
+        }
+    }
+
+    /// The key that such an object belongs to; `None` where it is the object of another kind of target.
+    pub fn customer_object(authority: Authority, object: &str) -> Option<TargetKey> {
+        let (id, device_type) = object.strip_prefix(CUSTOMER)?.split_once('/')?;
+        Some(TargetKey::customer(authority, id, device_type))
+    }
+
+    /// Customer and device type of such a key.
+    pub fn as_customer(&self) -> Option<(&str, &str)> {
+        let of_central = self.vendor == VendorType::ArubaCentral;
+        self.object.strip_prefix(CUSTOMER).filter(|_| of_central)?.split_once('/')
     }
 
     /// The endpoint itself is the target: there is no other object there, and people know it by the Connection that leads to it.

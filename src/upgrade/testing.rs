@@ -3,6 +3,7 @@
 //! One clock serves both kinds of time: second `s` is `at(s)` on the wall and `mono(s)` on the process's own clock. Every builder
 //! starts from the dullest case (one cluster, nothing wrong) and each method changes one thing.
 
+pub mod devices;
 mod whole;
 
 use std::time::Duration;
@@ -78,6 +79,7 @@ impl Receipt {
                 ..Looks::default()
             },
             options: Some(OPTIONS.to_owned()),
+            due: None,
             holder: Some(BootId("boot-1".to_owned()).holder(1)),
             requested_by: RequestedBy {
                 kind: "ClusterUpgradeBatch".to_owned(),
@@ -243,6 +245,8 @@ impl Sight {
             says: None,
             permitted: None,
             detailed: true,
+            fleet: None,
+            cost: 0,
         }
     }
 

@@ -45,6 +45,29 @@ pub struct Timing {
     /// busy is slow.
     #[serde(with = "millis")]
     pub start_timeout_hmc: Duration,
+    /// Longest wait for the answer to a start at Aruba Central: it takes an order for thousands of devices and does the work later.
+    #[serde(with = "millis")]
+    pub start_timeout_central: Duration,
+    /// How far ahead a start at Aruba Central is scheduled: longer than a permit lives, so that its time is still to come when it is sent, and
+    /// a moment for people to cancel it in.
+    #[serde(with = "millis")]
+    pub lead: Duration,
+    /// Shortest pause between two looks at a run at Aruba Central. Its quota of calls mostly asks for a longer one.
+    #[serde(with = "millis")]
+    pub poll_central: Duration,
+    /// Shortest pause between two looks at what waits for a start at Aruba Central, which is looked at right before the start anyway.
+    #[serde(with = "millis")]
+    pub poll_central_waiting: Duration,
+    /// How often a Connection to Aruba Central is probed: each probe is taken from the quota that runs are followed by.
+    #[serde(with = "millis")]
+    pub probe_central: Duration,
+    /// What Aruba Central counts by as a second: it takes seven calls in one, and one step of a login.
+    #[serde(with = "millis")]
+    pub central_second: Duration,
+    /// Shortest time between two pairs of tokens of one application at Aruba Central (`vendors.md` 1.3: at most one in thirty minutes, as a page
+    /// of another vendor says).
+    #[serde(with = "millis")]
+    pub token_pause: Duration,
     /// Shortest pause between two looks at one appliance: its API bans who asks too often (`vendors.md` 2.3 e).
     #[serde(with = "millis")]
     pub appliance_pause: Duration,
@@ -128,6 +151,13 @@ impl Timing {
             start_timeout_vcenter: secs(300),
             start_timeout_appliance: secs(60),
             start_timeout_hmc: secs(120),
+            start_timeout_central: secs(120),
+            lead: secs(120),
+            poll_central: secs(60),
+            poll_central_waiting: secs(3600),
+            probe_central: secs(30 * 60),
+            central_second: secs(1),
+            token_pause: secs(30 * 60),
             appliance_pause: secs(5),
             offers: secs(3600),
             permission_life: secs(7 * 24 * 3600),
@@ -161,7 +191,12 @@ impl Timing {
 
     /// How long a receipt without an answer may belong to its sender; after it, it is in doubt.
     pub fn horizon(&self) -> Duration {
-        let starts = [self.start_timeout_vcenter, self.start_timeout_appliance, self.start_timeout_hmc];
+        let starts = [
+            self.start_timeout_vcenter,
+            self.start_timeout_appliance,
+            self.start_timeout_hmc,
+            self.start_timeout_central,
+        ];
         self.ttl + starts.into_iter().max().unwrap_or_default() + self.horizon_slack
     }
 
@@ -175,6 +210,7 @@ impl Timing {
         let ordered = [
             ("connectTimeout", self.connect_timeout, "ttl", self.ttl),
             ("ttl", self.ttl, "horizon", self.horizon()),
+            ("ttl", self.ttl, "lead", self.lead),
             ("horizon", self.horizon(), "grace", self.grace),
             ("leaseRetry", self.lease_retry, "leaseRenewDeadline", self.lease_renew_deadline),
             (
@@ -198,12 +234,16 @@ impl Timing {
             self.poll_moving,
             self.poll_calm,
             self.poll_hmc,
+            self.poll_central,
+            self.poll_central_waiting,
             self.poll_waiting,
             self.offers,
             self.wake,
             self.retry_first,
             self.sweep,
             self.probe,
+            self.probe_central,
+            self.central_second,
             self.ledger_timeout,
             self.watch_silence,
         ];
@@ -233,7 +273,9 @@ pub enum TimingError {
         high: Duration,
     },
     /// An interval of zero would spin.
-    #[error("timing: polling intervals, offers, wake, sweep, probe, retry, ledgerTimeout and watchSilence must be longer than zero")]
+    #[error(
+        "timing: polling intervals, centralSecond, offers, wake, sweep, probe, retry, ledgerTimeout and watchSilence must be longer than zero"
+    )]
     Zero,
 }
 

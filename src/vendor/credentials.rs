@@ -34,8 +34,33 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// What a client of an API that is its own application logs in with (Aruba Central, OAuth). `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct ClientCredentials {
+    /// Id of the application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// The user on whose behalf it acts, where the Secret names one.
+    pub user: Option<Credentials>,
+    /// A token that tokens can be had for, where the Secret holds one: somebody got it for us, and it is good once.
+    pub refresh_token: Option<SecretString>,
+    /// The state of the Secret that all of this was read from (`uid/resourceVersion`). It changes with any write, also with one that changes
+    /// nothing of this.
+    pub version: String,
+}
+
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials").finish_non_exhaustive()
+    }
+}
+
 /// Reads the credentials of one Connection afresh.
 pub trait CredentialSource: Send + Sync {
+    /// Those of an application, for an API that wants them: there is a user or a refresh token in them, or both.
+    fn of_client(&self) -> BoxFuture<'_, Result<ClientCredentials, CredentialError>>;
+
     /// The credentials as they are now.
     fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>>;
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::credentials::CredentialError;
 use super::http::FenceError;
 use super::text::sanitize;
+use super::vault::VaultError;
 
 /// What a caller does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,11 @@ pub enum Class {
     Throttled {
         /// How long, where it said so.
         after: Option<Duration>,
+    },
+    /// The vendor's calls of a day are used up, or kept for what matters more.
+    QuotaUsedUp {
+        /// When there are calls again.
+        until: jiff::Timestamp,
     },
     /// Credentials or rights: a person has to change them.
     Auth,
@@ -30,7 +36,7 @@ impl Class {
     pub fn label(self) -> &'static str {
         match self {
             Class::Transient => "transient",
-            Class::Throttled { .. } => "throttled",
+            Class::Throttled { .. } | Class::QuotaUsedUp { .. } => "throttled",
             Class::Auth => "auth",
             Class::Refused => "refused",
         }
@@ -85,6 +91,20 @@ pub enum VendorError {
         /// How long, where it said so.
         after: Option<Duration>,
     },
+    /// The calls of a day are used up, or what is left of them is kept for what matters more.
+    #[error(
+        "{authority} is not asked before {until:.0}: {left} of {limit} calls are left for today, and those are kept for starts and for runs that are about to end"
+    )]
+    QuotaUsedUp {
+        /// Where.
+        authority: String,
+        /// Calls that are left.
+        left: u32,
+        /// Calls of a day.
+        limit: u32,
+        /// When there are calls again.
+        until: jiff::Timestamp,
+    },
     /// The server has trouble of its own.
     #[error("{authority} answered {operation} with {status} ({said}); it is tried again")]
     Unavailable {
@@ -107,6 +127,31 @@ pub enum VendorError {
         /// The vendor's words.
         said: String,
     },
+    /// Nothing that is known brings an access token: a person has to make one.
+    #[error(
+        "{authority} takes none of the refresh tokens that are known: {why}; create a new one there (My Apps & Tokens), and put it into the Secret as refreshToken"
+    )]
+    TokensDead {
+        /// Where.
+        authority: String,
+        /// What became of them.
+        why: String,
+    },
+    /// There is no access token, and it is too early to ask for another one.
+    #[error("{authority} is not asked for another access token before {until:.0}: {why}")]
+    NoTokenYet {
+        /// Where.
+        authority: String,
+        /// Why.
+        why: String,
+        /// When one may be asked for.
+        until: jiff::Timestamp,
+        /// How long that is.
+        after: Duration,
+    },
+    /// The Secret with the tokens cannot be read, or written.
+    #[error("{0}")]
+    Tokens(#[from] VaultError),
     /// The credentials are right, and their password has expired.
     #[error(
         "{authority} refused the credentials at {operation} ({said}): the password has expired; set a new one there, and in the Secret"
@@ -222,9 +267,14 @@ impl VendorError {
             | VendorError::Unavailable { .. }
             | VendorError::Unreadable { .. }
             | VendorError::TooManySessions { .. }
+            | VendorError::Tokens(VaultError::Moved | VaultError::Other { .. })
             | VendorError::Credentials(CredentialError::Other { .. }) => Class::Transient,
             VendorError::Throttled { after, .. } => Class::Throttled { after: *after },
+            VendorError::NoTokenYet { after, .. } => Class::Throttled { after: Some(*after) },
+            VendorError::QuotaUsedUp { until, .. } => Class::QuotaUsedUp { until: *until },
             VendorError::AuthFailed { .. }
+            | VendorError::TokensDead { .. }
+            | VendorError::Tokens(VaultError::AccessDenied { .. })
             | VendorError::PasswordExpired { .. }
             | VendorError::SecondFactor { .. }
             | VendorError::Credentials(_)
@@ -252,12 +302,18 @@ impl VendorError {
             VendorError::EndpointNotAllowed(_) => "EndpointNotAllowed",
             VendorError::BadCaBundle { .. } | VendorError::TlsUntrusted { .. } => "TLSUntrusted",
             VendorError::TlsTooOld { .. } => "TLSTooOld",
-            VendorError::AuthFailed { .. } | VendorError::Credentials(CredentialError::Refused { .. }) => "AuthFailed",
+            VendorError::AuthFailed { .. } | VendorError::TokensDead { .. } | VendorError::Credentials(CredentialError::Refused { .. }) => {
+                "AuthFailed"
+            }
+            VendorError::NoTokenYet { .. } => "NoTokenYet",
             VendorError::PasswordExpired { .. } => "PasswordExpired",
+            VendorError::QuotaUsedUp { .. } => "QuotaLow",
             VendorError::TooManySessions { .. } => "TooManySessions",
             VendorError::SecondFactor { .. } => "SecondFactorRequired",
             VendorError::Credentials(CredentialError::NotFound { .. }) => "SecretNotFound",
-            VendorError::Credentials(CredentialError::AccessDenied { .. }) => "SecretAccessDenied",
+            VendorError::Tokens(VaultError::AccessDenied { .. }) | VendorError::Credentials(CredentialError::AccessDenied { .. }) => {
+                "SecretAccessDenied"
+            }
             VendorError::Credentials(CredentialError::Incomplete { .. }) => "SecretIncomplete",
             VendorError::MissingPermission { .. } => "MissingPermission",
             VendorError::NotThisProduct { .. } => "NotThisProduct",
@@ -266,6 +322,7 @@ impl VendorError {
             VendorError::Unreachable { .. }
             | VendorError::Throttled { .. }
             | VendorError::Unavailable { .. }
+            | VendorError::Tokens(VaultError::Moved | VaultError::Other { .. })
             | VendorError::Credentials(CredentialError::Other { .. })
             | VendorError::Refused { .. }
             | VendorError::Unreadable { .. }

@@ -13,11 +13,13 @@
 //! What an answer to a start *proves* is judged by a pure function of the vendor's folder (`answers.rs`); what a sight proves is judged
 //! by the core. Nothing that a vendor documents as unconfirmed may be relied on for a start: unknown words become "not seen" or "lost".
 
+pub mod aruba_central;
 pub mod credentials;
 mod decode;
 pub mod error;
 pub mod hmc;
 pub mod http;
+mod hush;
 #[cfg(test)]
 pub(crate) mod mutated;
 pub mod recovery_appliance;
@@ -30,10 +32,12 @@ pub mod vcenter;
 pub use seam::CallObserver;
 pub use seam::ClientOptions;
 pub use seam::FoundCluster;
+pub use seam::FoundFirmware;
 pub use seam::FoundRemoteUpdate;
 pub use seam::FoundUpdate;
 pub use seam::FoundVersion;
 pub use seam::Inventory;
+pub use seam::InventoryAsk;
 pub use seam::ListFailure;
 pub use seam::Listing;
 pub use seam::Probe;
@@ -44,9 +48,12 @@ use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
 use crate::upgrade::facts::HandedOver;
+use crate::upgrade::fleet::Scope;
+use crate::upgrade::quota::Quota;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::target::VendorType;
+use aruba_central::ArubaCentral;
 use error::VendorError;
 use hmc::Hmc;
 use http::Unsent;
@@ -56,6 +63,8 @@ use vcenter::VCenter;
 /// The client of one Connection, whatever its type.
 #[derive(Clone)]
 pub enum VendorClient {
+    /// Aruba Central.
+    ArubaCentral(ArubaCentral),
     /// An HMC.
     Hmc(Hmc),
     /// A recovery appliance.
@@ -70,14 +79,15 @@ pub fn describe_request(target: &TargetKey, order: &Order) -> String {
         VendorType::RecoveryAppliance => recovery_appliance::describe_request(target, order),
         VendorType::VCenter => vcenter::describe_request(target, order),
         VendorType::Hmc => hmc::describe_request(target, order),
-        // No client speaks to it yet, so nothing is ever asked of it.
-        VendorType::ArubaCentral => format!("{target} {}", order.version),
+        VendorType::ArubaCentral => aruba_central::describe_request(target, order),
     }
 }
 
 /// A start that is prepared; see [`VendorClient::prepare`].
 #[must_use = "a prepared start is started or deliberately dropped"]
 pub enum Ready {
+    /// At Aruba Central.
+    ArubaCentral(aruba_central::Ready),
     /// On an HMC.
     Hmc(hmc::Ready),
     /// On a recovery appliance.
@@ -90,6 +100,7 @@ impl VendorClient {
     /// Whether the endpoint answers, is what the Connection says, and lets us in.
     pub async fn probe(&self) -> Result<Probe, VendorError> {
         match self {
+            VendorClient::ArubaCentral(client) => client.probe().await,
             VendorClient::Hmc(client) => client.probe().await,
             VendorClient::RecoveryAppliance(client) => client.probe().await,
             VendorClient::VCenter(client) => client.probe().await,
@@ -99,15 +110,18 @@ impl VendorClient {
     /// One look at every target that the endpoint lists.
     pub async fn list(&self) -> Result<Listing, Box<ListFailure>> {
         match self {
+            VendorClient::ArubaCentral(client) => Ok(client.list()),
             VendorClient::Hmc(client) => client.list().await,
             VendorClient::RecoveryAppliance(client) => client.list().await,
             VendorClient::VCenter(client) => client.list().await,
         }
     }
 
-    /// One look at one target. `job`: the vendor's job that is known to carry its run out, where it is; not every vendor has jobs.
-    pub async fn observe(&self, target: &TargetKey, job: Option<&str>) -> Sight {
+    /// One look at one target. `job`: the vendor's job that is known to carry its run out, where it is; not every vendor has jobs. `scope`: what
+    /// else it is to find out, of a vendor whose targets are sets of devices.
+    pub async fn observe(&self, target: &TargetKey, job: Option<&str>, scope: &Scope) -> Sight {
         match self {
+            VendorClient::ArubaCentral(client) => client.observe(target, scope).await,
             VendorClient::Hmc(client) => client.observe(target, job).await,
             VendorClient::RecoveryAppliance(client) => client.observe(target, job).await,
             VendorClient::VCenter(client) => client.observe(target).await,
@@ -117,16 +131,18 @@ impl VendorClient {
     /// Everything slow that comes before a start of this order.
     pub async fn prepare(&self, target: &TargetKey, order: &Order) -> Result<Ready, VendorError> {
         match self {
+            VendorClient::ArubaCentral(client) => client.prepare(target, order).await.map(Ready::ArubaCentral),
             VendorClient::Hmc(client) => client.prepare(target, order).await.map(Ready::Hmc),
             VendorClient::RecoveryAppliance(client) => client.prepare(target).await.map(Ready::RecoveryAppliance),
             VendorClient::VCenter(client) => client.prepare(target).await.map(Ready::VCenter),
         }
     }
 
-    /// What the endpoint offers, for people. `state`: only what is in this state, in the vendor's word, where the vendor can filter by it (HMC).
-    pub async fn inventory(&self, state: Option<&str>) -> Result<Inventory, VendorError> {
+    /// What the endpoint offers, for people.
+    pub async fn inventory(&self, ask: &InventoryAsk) -> Result<Inventory, VendorError> {
         match self {
-            VendorClient::Hmc(client) => client.inventory(state).await,
+            VendorClient::ArubaCentral(client) => client.inventory(ask).await,
+            VendorClient::Hmc(client) => client.inventory(ask.state.as_deref()).await,
             VendorClient::RecoveryAppliance(client) => client.inventory().await,
             VendorClient::VCenter(client) => client.inventory().await,
         }
@@ -137,13 +153,22 @@ impl VendorClient {
     pub async fn hand_over(&self, connection: &str) -> Option<HandedOver> {
         match self {
             VendorClient::Hmc(client) => client.hand_over(connection).await,
-            VendorClient::RecoveryAppliance(_) | VendorClient::VCenter(_) => None,
+            VendorClient::ArubaCentral(_) | VendorClient::RecoveryAppliance(_) | VendorClient::VCenter(_) => None,
+        }
+    }
+
+    /// What may still be asked today, where the vendor counts that and has told. Asks nobody.
+    pub fn quota(&self) -> Option<Quota> {
+        match self {
+            VendorClient::ArubaCentral(client) => client.quota(),
+            VendorClient::Hmc(_) | VendorClient::RecoveryAppliance(_) | VendorClient::VCenter(_) => None,
         }
     }
 
     /// Ends the session. Best effort.
     pub async fn logout(&self) {
         match self {
+            VendorClient::ArubaCentral(client) => client.logout().await,
             VendorClient::Hmc(client) => client.logout().await,
             VendorClient::RecoveryAppliance(client) => client.logout().await,
             VendorClient::VCenter(client) => client.logout().await,
@@ -155,6 +180,7 @@ impl Ready {
     /// The look that preparing ended in.
     pub fn sight(&self) -> &Sight {
         match self {
+            Ready::ArubaCentral(ready) => ready.sight(),
             Ready::Hmc(ready) => ready.sight(),
             Ready::RecoveryAppliance(ready) => ready.sight(),
             Ready::VCenter(ready) => ready.sight(),
@@ -164,6 +190,7 @@ impl Ready {
     /// Sends the start, once. `Err`: nothing left the process.
     pub async fn start(self, permit: StartPermit) -> Result<Sent, Box<Unsent>> {
         match self {
+            Ready::ArubaCentral(ready) => ready.start(permit).await,
             Ready::Hmc(ready) => ready.start(permit).await,
             Ready::RecoveryAppliance(ready) => ready.start(permit).await,
             Ready::VCenter(ready) => ready.start(permit).await,

@@ -66,6 +66,19 @@ pub struct Probe {
     pub message: String,
 }
 
+/// What of an endpoint is to be looked up, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InventoryAsk {
+    /// Only what is in this state, in the vendor's word, where the vendor can filter by it (HMC).
+    pub state: Option<String>,
+    /// Of these customers (Aruba Central).
+    pub customer_ids: Vec<String>,
+    /// Of these types of device, in the vendor's words (Aruba Central).
+    pub device_types: Vec<String>,
+    /// Most rows that anybody reads: what goes beyond need not be kept (Aruba Central).
+    pub most_rows: usize,
+}
+
 /// What an endpoint offers, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inventory {
@@ -84,6 +97,13 @@ pub enum Inventory {
         version: String,
         /// What its repository offers.
         updates: Updates,
+    },
+    /// Customers of an Aruba Central.
+    ArubaCentral {
+        /// Devices that look alike, sorted.
+        firmware: Vec<FoundFirmware>,
+        /// There were more than [`InventoryAsk::most_rows`].
+        truncated: bool,
     },
     /// An HMC.
     Hmc {
@@ -123,6 +143,23 @@ pub struct FoundRemoteUpdate {
     pub state: String,
     /// What it waits for, in the console's words; `None` where that was not told.
     pub pending: Option<Vec<String>>,
+}
+
+/// Devices of one customer, type, model and version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundFirmware {
+    /// Whose they are.
+    pub customer_id: String,
+    /// Their type, in the vendor's word.
+    pub device_type: String,
+    /// Their model.
+    pub model: String,
+    /// Version that they are at.
+    pub version: String,
+    /// The build that the vendor recommends for them.
+    pub recommended: Option<String>,
+    /// How many they are.
+    pub devices: u32,
 }
 
 /// A version that a vCenter holds.
@@ -240,6 +277,8 @@ impl Asked {
             says: None,
             permitted: None,
             detailed,
+            fleet: None,
+            cost: 0,
         }
     }
 }

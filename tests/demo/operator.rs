@@ -13,7 +13,7 @@ use tokio::process::Command;
 /// Shortened durations of the protocol, in milliseconds. The order between them is as in production, which the operator checks.
 pub fn timing() -> Value {
     json!({
-        "ttl": 3000, "connectTimeout": 1000, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "appliancePause": 200, "offers": 1000,
+        "ttl": 3000, "connectTimeout": 1000, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "startTimeoutCentral": 1500, "appliancePause": 200, "offers": 1000,
         "horizonSlack": 500, "grace": 6000,
         "wake": 5000, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
         "retryFirst": 1000, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,

@@ -50,7 +50,7 @@ fn firmware(upgrade: &FirmwareUpgrade) -> String {
         &upgrade.name_any(),
         state,
         &status.progress.map(|p| format!("{p} %")).unwrap_or_default(),
-        &versions(current, &upgrade.spec.version),
+        &versions(current, upgrade.spec.version.as_deref().unwrap_or("recommended")),
         status.message.as_deref().unwrap_or_default(),
     ])
 }

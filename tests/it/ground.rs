@@ -46,7 +46,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// is good for longer than several looks at the pace of one appliance take; else nobody would ever act on it.
 pub fn timing() -> Value {
     json!({
-        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "startTimeoutHmc": 2500, "appliancePause": 100, "offers": 5000,
+        "ttl": 6000, "connectTimeout": 1500, "startTimeoutVcenter": 2500, "startTimeoutAppliance": 2500, "startTimeoutHmc": 2500, "startTimeoutCentral": 2500, "appliancePause": 100, "offers": 5000,
         "horizonSlack": 500, "grace": 11_000, "wake": 5000, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 1000,
         "pollWaiting": 1000, "retryFirst": 300, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
         "leaseDuration": 12_000, "leaseRenewDeadline": 10_000, "leaseRetry": 500, "clockSkew": 30_000,

@@ -8,6 +8,7 @@ mod plane;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+mod central;
 mod chart;
 mod conformance;
 mod console;

@@ -108,6 +108,7 @@ impl Site {
             ("startTimeoutVcenter", 2000),
             ("startTimeoutAppliance", 2000),
             ("startTimeoutHmc", 2000),
+            ("startTimeoutCentral", 2000),
             ("grace", grace),
         ] {
             self.timing[name] = json!(millis);

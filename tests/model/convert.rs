@@ -42,6 +42,7 @@ impl Core {
             connection: "vc1".to_owned(),
             before: self.looks(&r.before),
             options: r.note.is_none().then(|| PLAIN.canonical()),
+            due: None,
             holder: r.holder.map(|(b, attempt)| boot(b).holder(u64::from(attempt))),
             requested_by: RequestedBy {
                 kind: KIND.to_owned(),
@@ -132,6 +133,8 @@ impl Core {
             says: None,
             permitted: None,
             detailed: true,
+            fleet: None,
+            cost: 0,
         }
     }
 

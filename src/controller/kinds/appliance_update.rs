@@ -20,10 +20,13 @@ use crate::upgrade::target::TargetKey;
 
 impl Upgrade for ApplianceUpdate {
     const KIND: Kind = Kind::ApplianceUpdate;
-    const CONNECTION: ConnectionType = ConnectionType::RecoveryAppliance;
     /// An update unpacks, migrates its database and restarts, perhaps twice: an hour on a slow datastore. Out of sight for less than this it
     /// is taken to restart.
     const TIMEOUT: Duration = Duration::from_hours(3);
+
+    fn connection_type(&self) -> ConnectionType {
+        ConnectionType::RecoveryAppliance
+    }
 
     fn connection(&self) -> &str {
         &self.spec.connection_ref.name

@@ -24,9 +24,12 @@ use crate::upgrade::target::TargetKey;
 
 impl Upgrade for ClusterUpgradeBatch {
     const KIND: Kind = Kind::ClusterUpgradeBatch;
-    const CONNECTION: ConnectionType = ConnectionType::VCenter;
     /// Control planes of many nodes are rolled one by one.
     const TIMEOUT: Duration = Duration::from_hours(8);
+
+    fn connection_type(&self) -> ConnectionType {
+        ConnectionType::VCenter
+    }
 
     fn connection(&self) -> &str {
         &self.spec.connection_ref.name

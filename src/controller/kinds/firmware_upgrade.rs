@@ -1,4 +1,5 @@
-//! What is particular about `FirmwareUpgrade`: the console of its Connection is its one target. Used through [`Upgrade`] only.
+//! What is particular about `FirmwareUpgrade`: its one target is the console of its Connection, or the devices of one type of a customer. Used
+//! through [`Upgrade`] only.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use crate::api::FirmwareUpgrade;
 use crate::api::Schedule;
 use crate::api::common::CanonicalDuration;
 use crate::api::connection::ConnectionType;
+use crate::api::firmware_upgrade::ArubaCustomer;
 use crate::api::firmware_upgrade::Authorize;
 use crate::api::firmware_upgrade::FirmwareUpgradeStatus;
 use crate::api::firmware_upgrade::HmcConsole;
@@ -18,6 +20,7 @@ use crate::upgrade::decision::Decision;
 use crate::upgrade::facts::InstallSource;
 use crate::upgrade::facts::Options;
 use crate::upgrade::facts::Wish;
+use crate::upgrade::fleet::RECOMMENDED;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::CONSOLE;
 use crate::upgrade::target::TargetKey;
@@ -27,15 +30,22 @@ pub(super) const LEFT_TO_VENDOR: Duration = Duration::from_hours(192);
 
 impl Upgrade for FirmwareUpgrade {
     const KIND: Kind = Kind::FirmwareUpgrade;
-    const CONNECTION: ConnectionType = ConnectionType::Hmc;
     /// A console backs itself up, gets a bundle of gigabytes, installs it and restarts: some hours over a slow line. Out of sight for less
     /// than this it is taken to restart.
     const TIMEOUT: Duration = Duration::from_hours(6);
 
     fn default_timeout(&self) -> Duration {
-        match self.spec.hmc_console.remote_schedule {
-            Some(_) => LEFT_TO_VENDOR,
-            None => Self::TIMEOUT,
+        match (&self.spec.aruba_customer, &self.spec.hmc_console) {
+            (Some(customer), _) => of_customer(customer.reboot),
+            (None, Some(console)) if console.remote_schedule.is_some() => LEFT_TO_VENDOR,
+            _ => Self::TIMEOUT,
+        }
+    }
+
+    fn connection_type(&self) -> ConnectionType {
+        match self.spec.aruba_customer {
+            Some(_) => ConnectionType::ArubaCentral,
+            None => ConnectionType::Hmc,
         }
     }
 
@@ -56,28 +66,39 @@ impl Upgrade for FirmwareUpgrade {
     }
 
     fn wishes(&self) -> Vec<(String, Wish)> {
+        let spec = &self.spec;
+        let (object, options) = match (&spec.aruba_customer, &spec.hmc_console) {
+            (Some(customer), _) => {
+                let key = TargetKey::customer(Authority::unknown(), &customer.customer_id, customer.device_type.word());
+                (key.object, devices(customer))
+            }
+            (None, Some(console)) => (CONSOLE.to_owned(), options(console)),
+            // The API server lets none in that is about neither.
+            (None, None) => return Vec::new(),
+        };
         let wish = Wish {
-            version: self.spec.version.clone(),
-            run_key: self.spec.run_key.clone().unwrap_or_default(),
-            options: options(&self.spec.hmc_console),
+            // Without one it is what Central recommends: the API server saw to it.
+            version: spec.version.clone().unwrap_or_else(|| RECOMMENDED.to_owned()),
+            run_key: spec.run_key.clone().unwrap_or_default(),
+            options,
             canary: false,
             expected_identity: None,
         };
-        vec![(CONSOLE.to_owned(), wish)]
+        vec![(object, wish)]
     }
 
-    fn key(authority: Authority, _: &str) -> TargetKey {
-        TargetKey::console(authority)
+    fn key(authority: Authority, object: &str) -> TargetKey {
+        TargetKey::customer_object(authority.clone(), object).unwrap_or_else(|| TargetKey::console(authority))
     }
 
     fn shown(shared: Shared, _: &Decision) -> FirmwareUpgradeStatus {
-        let console = shared.targets.iter().find(|target| !target.removed);
+        let target = shared.targets.iter().find(|target| !target.removed);
         FirmwareUpgradeStatus {
             observed_generation: Some(shared.observed_generation),
             state: Some(shared.state),
-            target: console.map(|target| target.name.clone()),
-            current_version: console.and_then(|target| target.current_version.clone()),
-            progress: console.and_then(|target| target.progress),
+            target: target.map(|target| called(&target.name)),
+            current_version: target.and_then(|target| target.current_version.clone()),
+            progress: target.and_then(|target| target.progress),
             waiting_for: shared.waiting_for,
             message: Some(shared.message),
             next_action_at: shared.next_action_at,
@@ -99,6 +120,31 @@ impl Upgrade for FirmwareUpgrade {
             targets: &status.targets,
             conditions: &status.conditions,
         }
+    }
+}
+
+/// How long an order for a customer's devices may take: downloads of hundreds of megabytes by the thousand, and their reboots. Where somebody
+/// has to reboot each device, a week.
+pub(super) fn of_customer(reboot: Option<bool>) -> Duration {
+    match reboot {
+        Some(false) => Duration::from_hours(168),
+        Some(true) | None => Duration::from_hours(8),
+    }
+}
+
+/// A customer's devices in words. No Connection's name has a slash.
+fn called(name: &str) -> String {
+    match name.split_once('/') {
+        Some((customer, device_type)) => format!("customer {customer} / {device_type}"),
+        None => name.to_owned(),
+    }
+}
+
+fn devices(customer: &ArubaCustomer) -> Options {
+    Options::Customer {
+        reboot: customer.reboot,
+        exclude_groups: customer.exclude_groups.iter().cloned().collect(),
+        allow_downgrade: customer.allow_downgrade.unwrap_or(false),
     }
 }
 

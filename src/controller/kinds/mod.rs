@@ -28,20 +28,28 @@ use super::wakes::Who;
 use crate::api::ApplianceUpdate;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::FirmwareUpgrade;
+use crate::upgrade::fleet::Terms;
+use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::VendorType;
 
 /// The vendors that some kind goes to.
-pub const VENDORS: [VendorType; 3] = [VendorType::VCenter, VendorType::RecoveryAppliance, VendorType::Hmc];
+pub const VENDORS: [VendorType; 4] = [
+    VendorType::VCenter,
+    VendorType::RecoveryAppliance,
+    VendorType::Hmc,
+    VendorType::ArubaCentral,
+];
 
-/// How long a run on a target of this vendor may take, where no resource says. `left_to_vendor`: the vendor's people choose when it runs.
-pub fn timeout(vendor: VendorType, left_to_vendor: bool) -> Duration {
+/// How long a receipt's run on a target of this vendor may take, where no resource says.
+pub fn timeout(vendor: VendorType, receipt: &Receipt) -> Duration {
     match vendor {
-        _ if left_to_vendor => firmware_upgrade::LEFT_TO_VENDOR,
+        _ if receipt.left_to_vendor() => firmware_upgrade::LEFT_TO_VENDOR,
         VendorType::VCenter => ClusterUpgradeBatch::TIMEOUT,
         VendorType::RecoveryAppliance => ApplianceUpdate::TIMEOUT,
         VendorType::Hmc => FirmwareUpgrade::TIMEOUT,
-        // No kind goes there yet; a receipt of a newer version may. Longer than any of ours: nothing is judged too early.
-        VendorType::ArubaCentral => Duration::from_hours(192),
+        VendorType::ArubaCentral => {
+            firmware_upgrade::of_customer(receipt.options.as_deref().and_then(Terms::read).and_then(|terms| terms.reboot))
+        }
     }
 }
 
@@ -147,15 +155,59 @@ impl<K: Upgrade> Cached for Cache<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::connection::ConnectionType;
+    use crate::upgrade::target::Authority;
+    use crate::upgrade::target::TargetKey;
 
     fn kind_of<K: Upgrade>() -> (String, String, VendorType, Duration) {
-        let key = K::key(crate::upgrade::target::Authority::unknown(), "x");
-        assert_eq!(
-            key.vendor,
-            K::CONNECTION.vendor(),
-            "a kind's targets are where its Connection leads"
-        );
+        let key = K::key(Authority::unknown(), "x");
         (K::kind(&()).into_owned(), K::KIND.word().to_owned(), key.vendor, K::TIMEOUT)
+    }
+
+    /// Spec of a FirmwareUpgrade with this in it, its kind's Connection, and where its targets are.
+    fn firmware(target: &serde_json::Value) -> (FirmwareUpgrade, ConnectionType, TargetKey) {
+        let mut spec = serde_json::json!({"connectionRef": {"name": "c"}});
+        spec.as_object_mut().unwrap().extend(target.as_object().unwrap().clone());
+        let upgrade = FirmwareUpgrade::new("f", serde_json::from_value(spec).unwrap());
+        let [(object, _)] = &upgrade.wishes()[..] else {
+            panic!("one target")
+        };
+        let key = FirmwareUpgrade::key(Authority::from_url("https://a.example").unwrap(), object);
+        (upgrade.clone(), upgrade.connection_type(), key)
+    }
+
+    #[test]
+    fn an_upgrade_of_firmware_goes_where_its_target_is_and_takes_as_long_as_that_may() {
+        let console = serde_json::json!({"version": "H41", "hmcConsole": {"singleStepInstall": {"backupLocation": "USB"}}});
+        let customer = |type_: &str, reboot| serde_json::json!({"version": "10.13.1010", "arubaCustomer": {"customerId": "4d1c9a70", "deviceType": type_, "reboot": reboot}});
+        for (target, object, hours) in [
+            (console, "console", 6),
+            (customer("CX", Some(true)), "customer/4d1c9a70/CX", 8),
+            (customer("CX", Some(false)), "customer/4d1c9a70/CX", 168),
+            (customer("IAP", None), "customer/4d1c9a70/IAP", 8),
+        ] {
+            let (upgrade, through, key) = firmware(&target);
+            assert_eq!((key.vendor, key.object.as_str()), (through.vendor(), object));
+            assert_eq!(upgrade.default_timeout(), Duration::from_hours(hours), "{object}");
+            let mut receipt = Receipt::no(1).options(&upgrade.wishes()[0].1.options.canonical());
+            receipt.target = key.canonical();
+            assert_eq!(
+                timeout(key.vendor, &receipt),
+                Duration::from_hours(hours),
+                "{object} without its resource"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_version_the_run_is_to_what_central_recommends() {
+        let customer = serde_json::json!({"arubaCustomer": {"customerId": "c", "deviceType": "CX", "reboot": true, "recommended": true, "excludeGroups": ["b", "a"]}});
+        let (_, wish) = firmware(&customer).0.wishes().remove(0);
+        assert_eq!(wish.version, "recommended");
+        assert_eq!(
+            wish.options.canonical(),
+            r#"{"allowDowngrade":false,"excludeGroups":["a","b"],"reboot":true}"#
+        );
     }
 
     #[test]
@@ -167,7 +219,7 @@ mod tests {
         ] {
             assert_eq!(resource, word);
             assert!(VENDORS.contains(&vendor), "{word}");
-            assert_eq!(timeout(vendor, false), default, "{word}");
+            assert_eq!(timeout(vendor, &Receipt::no(1)), default, "{word}");
         }
         let (caches, _writers) = caches();
         assert_eq!(

@@ -44,6 +44,8 @@ pub struct Order {
     pub version: String,
     /// What is sent besides.
     pub options: Options,
+    /// When the vendor is to begin, for a vendor that is told it (Aruba Central): sent exactly as it stands in the receipt.
+    pub scheduled_at: Option<jiff::Timestamp>,
 }
 
 /// When a permit dies: each less the time that a connection may take.

@@ -363,6 +363,7 @@ impl Permits {
             before: serde_json::to_string(&effect.before).unwrap_or_default(),
             request,
             options: Some(effect.options.canonical()),
+            scheduled_at: effect.due,
             holder,
             requested_by: plan.requested_by.clone(),
             note,

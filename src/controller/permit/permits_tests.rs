@@ -37,6 +37,7 @@ fn too_late(clock: &Clock, not_after: Timestamp) -> Plan {
             before: Looks::default(),
             what: What::Note(Note::NotStartedInTime),
             closes: None,
+            due: None,
         },
         as_of: AsOf {
             mono: clock.mono(),
@@ -61,6 +62,7 @@ fn too_late(clock: &Clock, not_after: Timestamp) -> Plan {
             options: Options::Cluster {
                 ignore_precheck_warnings: false,
             },
+            scheduled_at: None,
         },
     }
 }

@@ -86,6 +86,9 @@ impl Judge<'_> {
 
     /// Evidence in this sight that our start was taken, and the job that it is.
     pub(super) fn taken(&self, sight: &Sight) -> Option<(String, Option<String>)> {
+        if self.of_devices() {
+            return self.ordered(sight).map(|how| (how, None));
+        }
         if let Some(permitted) = self.permitted_anew(std::iter::once(sight)) {
             return Some(permitted);
         }

@@ -104,6 +104,9 @@ impl Judge<'_> {
     /// Why a settled look is no proof that nothing was taken.
     pub(super) fn why_not_as_before(&self, sight: &Sight) -> String {
         let (version, before) = (&self.receipt.run.version, &self.receipt.before);
+        if self.of_devices() {
+            return self.why_devices_prove_nothing(sight);
+        }
         let elsewhere = sight.looks.as_ref().is_some_and(|l| l.version != before.version);
         if !elsewhere && self.e.key.vendor.disproof() == Disproof::None {
             return format!(

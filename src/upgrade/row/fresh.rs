@@ -12,6 +12,7 @@ use crate::upgrade::decision::What;
 use crate::upgrade::facts::Options;
 use crate::upgrade::facts::Usable;
 use crate::upgrade::facts::Wish;
+use crate::upgrade::fleet::Terms;
 use crate::upgrade::ledger::Ledger;
 use crate::upgrade::ledger::Wanted;
 use crate::upgrade::reason::Reason;
@@ -44,12 +45,16 @@ impl Bench<'_> {
     /// What does the target itself say?
     fn looked_at(&self, ledger: &Ledger, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
         let Some(sight) = self.sight() else {
-            return self.blocked(Reason::Evaluating, "not looked at yet".to_owned(), None);
+            return self.unseen_for_lack_of_calls().unwrap_or_else(|| {
+                let message = "not looked at yet".to_owned();
+                self.blocked(Reason::Evaluating, message, None)
+            });
         };
         let looks = match (&sight.motion, &sight.looks) {
             (Motion::NotSeen { why, unknown_object: true }, _) => {
                 let message = match self.target.key.vendor {
                     VendorType::VCenter => format!("{why}; check spec.clusters[].cluster"),
+                    VendorType::ArubaCentral => format!("{why}; check spec.arubaCustomer.customerId"),
                     _ => why.clone(),
                 };
                 return self.blocked(Reason::TargetNotFound, message, None);
@@ -57,34 +62,17 @@ impl Bench<'_> {
             (Motion::NotSeen { why, .. }, _) => {
                 return self.blocked(Reason::Evaluating, format!("cannot be seen: {why}; looking again"), None);
             }
+            _ if let Some(terms) = Terms::of(&wish.options) => {
+                return self.devices_looked_at(ledger, seq, wish, wanted, (sight, &terms));
+            }
             (_, Some(looks)) if sight.complete => looks,
             _ => {
                 let message = "the vendor's answer is incomplete; looking again".to_owned();
                 return self.blocked(Reason::Evaluating, message, None);
             }
         };
-        let identity = self.row().display_name;
-        if let (Some(expected), Some(found)) = (&wish.expected_identity, &identity)
-            && expected != found
-        {
-            let message = format!(
-                "the vendor calls {} {found:?}, but clusterName says {expected:?}; nothing was sent",
-                self.target.key.object
-            );
-            let row = Row {
-                state: State::Rejected,
-                reason: Reason::IdentityMismatch,
-                message: Some(message),
-                ..self.row()
-            };
-            return Judged {
-                row,
-                place: Place::Over,
-                writes: Vec::new(),
-            };
-        }
-        if wish.expected_identity.is_some() && identity.is_none() {
-            return self.blocked(Reason::Evaluating, "the vendor's name of it is not known yet".to_owned(), None);
+        if let Some(unsure) = self.perhaps_another(wish) {
+            return unsure;
         }
         let effect = |what: What| Effect {
             key: self.target.key.clone(),
@@ -94,6 +82,7 @@ impl Bench<'_> {
             before: looks.clone(),
             what,
             closes: None,
+            due: None,
         };
         let planned = sight.jobs.iter().find(|job| job.still_planned(self.facts.wall));
         match &sight.motion {
@@ -140,6 +129,32 @@ impl Bench<'_> {
                     .unwrap_or_else(|| self.candidate(wish, looks, effect(What::Start))),
             },
         }
+    }
+
+    /// It is not the one that the wish names, or nobody knows yet.
+    fn perhaps_another(&self, wish: &Wish) -> Option<Judged> {
+        let identity = self.row().display_name;
+        if let (Some(expected), Some(found)) = (&wish.expected_identity, &identity)
+            && expected != found
+        {
+            let message = format!(
+                "the vendor calls {} {found:?}, but clusterName says {expected:?}; nothing was sent",
+                self.target.key.object
+            );
+            let row = Row {
+                state: State::Rejected,
+                reason: Reason::IdentityMismatch,
+                message: Some(message),
+                ..self.row()
+            };
+            return Some(Judged {
+                row,
+                place: Place::Over,
+                writes: Vec::new(),
+            });
+        }
+        (wish.expected_identity.is_some() && identity.is_none())
+            .then(|| self.blocked(Reason::Evaluating, "the vendor's name of it is not known yet".to_owned(), None))
     }
 
     /// Nothing is scheduled to our version. IBM schedules it with a token: one that is good is used as it is, and only without one is another
@@ -207,9 +222,10 @@ impl Bench<'_> {
                 seq,
                 run: wanted.run.clone(),
                 options: wish.options.clone(),
-                before: self.sights().find_map(|s| s.looks.clone()).unwrap_or_default(),
+                before: self.last_seen(wish),
                 what: What::Note(Note::NotStartedInTime),
                 closes: None,
+                due: None,
             },
             Reason::NotStartedInTime,
         );
@@ -256,7 +272,7 @@ impl Bench<'_> {
         }
     }
 
-    fn note(&self, effect: Effect, reason: Reason) -> Judged {
+    pub(super) fn note(&self, effect: Effect, reason: Reason) -> Judged {
         Judged {
             row: Row { reason, ..self.row() },
             place: Place::Note(effect),

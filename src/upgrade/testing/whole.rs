@@ -49,6 +49,7 @@ impl Facts {
                 open: BTreeSet::new(),
                 ahead: BTreeSet::new(),
                 handed_over: None,
+                quota: None,
             },
             targets: targets.into_iter().collect(),
             starting: None,

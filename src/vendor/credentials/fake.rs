@@ -6,9 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use futures::TryFutureExt;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+use super::ClientCredentials;
 use super::CredentialError;
 use super::CredentialSource;
 use super::Credentials;
@@ -29,6 +31,17 @@ impl Secrets {
 }
 
 impl CredentialSource for Secrets {
+    fn of_client(&self) -> BoxFuture<'_, Result<ClientCredentials, CredentialError>> {
+        let application = |user: Credentials| ClientCredentials {
+            client_id: "client".to_owned(),
+            client_secret: SecretString::from("client-secret"),
+            user: Some(user),
+            refresh_token: None,
+            version: format!("uid/{}", self.asked.load(Ordering::Relaxed)),
+        };
+        Box::pin(self.get().map_ok(application))
+    }
+
     fn get(&self) -> BoxFuture<'_, Result<Credentials, CredentialError>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let mut left = self.left.lock().unwrap();

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::failures::UPDATES_TASK;
 use super::failures::said_in;
-use super::hush::Hush;
 use super::wire::Refusal;
 use super::wire::job_started;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
+use crate::vendor::hush::Hush;
 use crate::vendor::text::sanitize;
 
 /// The task of an install.

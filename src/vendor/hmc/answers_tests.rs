@@ -6,9 +6,11 @@ use secrecy::SecretString;
 
 use super::answers::What;
 use super::answers::judge;
-use super::hush::Hush;
+use super::failures::said_in;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::NotTaken;
+use crate::vendor::hush::Hush;
+use crate::vendor::text;
 
 fn of(status: u16, body: Option<&str>) -> Answer {
     judge(What::Install, status, None, body.map(str::as_bytes), &Hush::of([]))
@@ -171,4 +173,11 @@ fn an_authorization_was_taken_only_with_a_token_that_can_be_read_and_without_one
         panic!("403.1 refuses")
     };
     assert!(message.contains("needs the task Manage Remote Firmware Updates"), "{message}");
+}
+
+#[test]
+fn words_with_the_codes_in_front_of_them_are_no_longer_than_any_others() {
+    let body = serde_json::json!({"http-status": 400, "reason": 7, "message": "ä".repeat(600)}).to_string();
+    let said = said_in(400, Some(body.as_bytes()), &Hush::of([]));
+    assert!(said.starts_with("400.7: ää") && said.chars().count() == text::LONGEST, "{said}");
 }

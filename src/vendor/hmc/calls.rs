@@ -7,7 +7,6 @@ use super::Shared;
 use super::failures::failure;
 use super::failures::not_this_product;
 use super::failures::refusal;
-use super::hush::Hush;
 use super::sights::Followed;
 use super::wire;
 use super::wire::ApiVersion;
@@ -22,6 +21,7 @@ use crate::vendor::http::Call;
 use crate::vendor::http::Dated;
 use crate::vendor::http::Proof;
 use crate::vendor::http::Verb;
+use crate::vendor::hush::Hush;
 use crate::vendor::seam::Asked;
 use crate::vendor::session::Token;
 

@@ -72,6 +72,7 @@ fn order() -> Order {
                 secret: "hmc-ftp".to_owned(),
             },
         },
+        scheduled_at: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! What an answer to a read means when it is not the one that was asked for.
 
 use super::PRODUCT;
-use super::hush::Hush;
 use super::wire::Refusal;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
+use crate::vendor::hush::Hush;
 use crate::vendor::text::describe_body;
 use crate::vendor::text::is_html;
+use crate::vendor::text::sanitize;
 
 /// The task without which the console shows nothing of remote firmware updates (its pages "List Remote Firmware Updates of the Console" and
 /// "Get Console Remote Firmware Update Properties").
@@ -101,7 +102,7 @@ pub(super) fn said_in(status: u16, body: Option<&[u8]>, hush: &Hush) -> String {
     let Some(body) = body else {
         return "a body that broke off".to_owned();
     };
-    Refusal::read(status, body, hush).map_or_else(|| describe_body(body), |refusal| refusal.words(status))
+    Refusal::read(status, body, hush).map_or_else(|| describe_body(body), |refusal| sanitize(&refusal.words(status)))
 }
 
 /// Why something cannot be seen, in few words: a status line repeats them at every look, and the Connection has the rest.

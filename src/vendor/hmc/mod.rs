@@ -12,12 +12,11 @@
 //! zhmc-ansible-modules. No specification of the API is public; what is unconfirmed is read leniently, in [`wire`].
 //!
 //! **What an error body holds.** It echoes the request that it is about, with the session id and the body, so passwords, too. Only its status,
-//! reason and message are read, and the message goes no further when it quotes a secret: see [`hush`].
+//! reason and message are read, and the message goes no further when it quotes a secret: see [`hush`](super::hush).
 
 mod answers;
 mod calls;
 mod failures;
-mod hush;
 mod inventory;
 mod session;
 mod sights;
@@ -141,6 +140,7 @@ impl Hmc {
             retry_reads: true,
             clock,
             observer,
+            gate: None,
         })?;
         Ok(Hmc {
             shared: Arc::new(Shared {

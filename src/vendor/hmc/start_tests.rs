@@ -27,6 +27,7 @@ fn by_ftp(secret: &str) -> Order {
                 secret: secret.to_owned(),
             },
         },
+        scheduled_at: None,
     }
 }
 
@@ -37,6 +38,7 @@ fn by_usb() -> Order {
             accept_firmware: false,
             source: InstallSource::Usb,
         },
+        scheduled_at: None,
     }
 }
 
@@ -148,6 +150,7 @@ async fn a_start_that_is_not_the_one_that_was_prepared_is_not_sent() {
     let of_a_cluster = Order {
         version: "H41".to_owned(),
         options: Options::Appliance,
+        scheduled_at: None,
     };
     for (prepared, asked) in [
         (by_usb(), by_ftp("hmc-ftp")),
@@ -203,6 +206,7 @@ fn remote() -> Order {
     Order {
         version: "H41".to_owned(),
         options: Options::ConsoleSchedule { authorize: true },
+        scheduled_at: None,
     }
 }
 

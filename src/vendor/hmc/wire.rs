@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::hush::Hush;
 use super::tokens::AuthorizationToken;
 use crate::upgrade::sight::Does;
 use crate::upgrade::sight::Job;
@@ -23,6 +22,7 @@ use crate::vendor::decode::join;
 use crate::vendor::decode::json;
 use crate::vendor::decode::sizeable;
 use crate::vendor::decode::word;
+use crate::vendor::hush::Hush;
 use crate::vendor::text::sanitize;
 
 /// Longest id that is taken for one, in characters; the book's are UUIDs of 36.

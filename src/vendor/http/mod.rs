@@ -9,6 +9,8 @@
 mod clients;
 mod failure;
 mod fence;
+mod gate;
+mod headers;
 mod limit;
 mod proxy;
 mod reply;
@@ -56,6 +58,9 @@ use crate::upgrade::timing::Timing;
 pub use fence::Fence;
 pub use fence::FenceError;
 pub use fence::Forbidden;
+pub use gate::Gate;
+pub use headers::Cookies;
+pub use headers::Limits;
 pub use proxy::NotAProxy;
 pub use proxy::ProxyUrl;
 pub use reply::Dated;
@@ -96,6 +101,8 @@ pub struct HttpOptions {
     pub clock: Clock,
     /// Who counts the calls.
     pub observer: Option<Arc<dyn CallObserver>>,
+    /// Who is asked before each call, where the vendor counts them.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 /// HTTP to one endpoint.
@@ -109,6 +116,7 @@ pub struct Http {
     retry_reads: bool,
     clock: Clock,
     observer: Option<Arc<dyn CallObserver>>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// HTTP method of a call that may be repeated, or harms nothing when it is.
@@ -133,6 +141,10 @@ pub enum Proof<'a> {
     Document(&'a SecretString),
     /// A session id in this header.
     Session(&'static str, &'a SecretString),
+    /// All of these headers.
+    Headers(&'a [(&'static str, &'a SecretString)]),
+    /// All of these headers, and this JSON text, which is the body.
+    Signed(&'a SecretString, &'a [(&'static str, &'a SecretString)]),
 }
 
 /// A call that is not a start.
@@ -165,6 +177,7 @@ impl Http {
             retry_reads,
             clock,
             observer,
+            gate,
         } = options;
         let unusable = |why: String| VendorError::NoRequest {
             operation: "any call",
@@ -184,6 +197,7 @@ impl Http {
             retry_reads,
             clock,
             observer,
+            gate,
         })
     }
 
@@ -216,6 +230,18 @@ impl Http {
         outcome.or_else(|stop| stop.outcome)
     }
 
+    /// The same, sent once, of something that matters to whether it was done: says of a failure whether the request may have been taken.
+    pub async fn ask_once(&self, call: &Call<'_>) -> Result<Dated, Box<Unanswered>> {
+        match self.read_once(call).await {
+            Ok(dated) | Err(Stop { outcome: Ok(dated), .. }) => Ok(dated),
+            Err(Stop {
+                outcome: Err(error),
+                perhaps_taken,
+                ..
+            }) => Err(Box::new(Unanswered { perhaps_taken, error })),
+        }
+    }
+
     /// Waits for a token of the limiter: part of preparing a start, so that the start itself waits for nothing.
     pub async fn token(&self) -> Result<(), VendorError> {
         self.limiter.ready().await.map_err(|left| self.throttled(Some(left)))
@@ -223,6 +249,9 @@ impl Http {
 
     async fn read_once(&self, call: &Call<'_>) -> Result<Dated, Stop> {
         self.token().await?;
+        if let Some(gate) = &self.gate {
+            gate.pass().await?;
+        }
         let method = match call.verb {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
@@ -235,14 +264,19 @@ impl Http {
             .request(method, url)
             .header(USER_AGENT, concat!("windlass/", env!("CARGO_PKG_VERSION")));
         request = match call.proof {
-            Proof::Nobody => request,
-            Proof::Document(text) => request
+            Proof::Nobody | Proof::Headers(_) => request,
+            Proof::Document(text) | Proof::Signed(text, _) => request
                 .header(CONTENT_TYPE, "application/json")
                 .body(text.expose_secret().to_owned()),
             Proof::Basic(user, password) => request.basic_auth(user, Some(password.expose_secret())),
             Proof::Session(name, id) => request.header(name, self.sensitive(call.operation, id)?),
         };
-        if call.verb == Verb::Post && !matches!(call.proof, Proof::Document(_)) {
+        if let Proof::Headers(headers) | Proof::Signed(_, headers) = call.proof {
+            for (name, value) in headers {
+                request = request.header(*name, self.sensitive(call.operation, value)?);
+            }
+        }
+        if call.verb == Verb::Post && !matches!(call.proof, Proof::Document(_) | Proof::Signed(..)) {
             request = request.header(CONTENT_LENGTH, NO_BODY);
         }
         let timeout = call.timeout.unwrap_or(READ_TIMEOUT);
@@ -257,6 +291,7 @@ impl Http {
                 let retry = !broken.timed_out && matches!(broken.error, VendorError::Unreachable { .. });
                 return Err(Stop {
                     retry,
+                    perhaps_taken: !broken.connecting,
                     outcome: Err(broken.error),
                 });
             }
@@ -265,16 +300,18 @@ impl Http {
         let reply = Reply::read(response, self.clock.wall(), self.room.place(&self.clock, left)).await;
         self.count(call.operation, class_of(reply.status), Some(reply.status), asked);
         let status = reply.status;
+        let known = self.gate.as_ref().and_then(|gate| gate.answered(at, &reply));
         if status == 429 {
             if let Some(pause) = reply.retry_after {
                 self.limiter.pause(pause);
             }
-            return Err(self.throttled(reply.retry_after).into());
+            return Err(known.unwrap_or_else(|| self.throttled(reply.retry_after)).into());
         }
         let dated = Dated { asked, at, reply };
         if matches!(status, 502..=504) {
             return Err(Stop {
                 retry: true,
+                perhaps_taken: true,
                 outcome: Ok(dated),
             });
         }
@@ -337,9 +374,19 @@ impl Http {
     }
 }
 
+/// A call that brought no answer, or only that there were too many calls.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// The request left the process, and nobody said that it was not taken.
+    pub perhaps_taken: bool,
+    /// What happened.
+    pub error: VendorError,
+}
+
 /// A read that did not bring the answer that ends the tries.
 struct Stop {
     retry: bool,
+    perhaps_taken: bool,
     outcome: Result<Dated, VendorError>,
 }
 
@@ -347,6 +394,7 @@ impl From<VendorError> for Stop {
     fn from(error: VendorError) -> Stop {
         Stop {
             retry: false,
+            perhaps_taken: false,
             outcome: Err(error),
         }
     }

@@ -8,6 +8,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::TimeZone;
 use reqwest::header::RETRY_AFTER;
 
+use super::headers::Cookies;
+use super::headers::Limits;
 use super::room::LONGEST_BODY;
 use super::room::Place;
 use super::room::SMALL_BODY;
@@ -22,6 +24,10 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The whole body, or why there is none.
     pub body: Result<Vec<u8>, String>,
+    /// What it says of the vendor's own limits on calls.
+    pub limits: Limits,
+    /// The cookies that it sets.
+    pub cookies: Cookies,
     /// Held as long as a long body is. Whoever holds a reply makes no other call: it could wait for the place that the reply takes.
     _place: Option<Arc<Place>>,
 }
@@ -47,6 +53,7 @@ impl Reply {
             .get(RETRY_AFTER)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| retry_after(v, now));
+        let (limits, cookies) = (Limits::read(response.headers()), Cookies::read(response.headers()));
         let mut buffer = Buffer {
             bytes: Vec::new(),
             most: SMALL_BODY,
@@ -57,6 +64,8 @@ impl Reply {
             status,
             retry_after,
             body: body.map(|()| buffer.bytes),
+            limits,
+            cookies,
             _place: buffer.place.map(Arc::new),
         }
     }
@@ -125,6 +134,21 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     }
     let until = DATES.parse_zoned(text).ok()?.with_time_zone(TimeZone::UTC).timestamp();
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+impl Reply {
+    /// An answer without a body.
+    pub(crate) fn for_test(status: u16, limits: Limits) -> Reply {
+        Reply {
+            status,
+            retry_after: None,
+            body: Ok(Vec::new()),
+            limits,
+            cookies: Cookies::default(),
+            _place: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -91,11 +91,18 @@ impl Http {
         if let Err(unarmed) = permit.arm() {
             return Err(Unsent::boxed(permit, unarmed));
         }
-        let asked = self.clock.mono();
+        let (asked, at) = (self.clock.mono(), self.clock.wall());
+        if let Some(gate) = &self.gate {
+            gate.start();
+        }
         let outcome = self.clients.starts.execute(request).await;
         let (answer, status) = match outcome {
             Ok(response) => {
                 let reply = Reply::read(response, self.clock.wall(), no_place()).await;
+                // What the answer is worth is judged from the answer alone.
+                if let Some(gate) = &self.gate {
+                    let _known = gate.answered(at, &reply);
+                }
                 (judge(&reply), Some(reply.status))
             }
             Err(error) => (unanswered(&Broken::read(error, self.authority.as_str())), None),

@@ -177,6 +177,7 @@ impl Server {
             retry_reads: true,
             clock: Clock::system(),
             observer: None,
+            gate: None,
         }
     }
 }
@@ -280,6 +281,7 @@ pub(crate) fn permit_for(target: TargetKey, lives: Duration, leads: bool) -> Sta
         options: Options::Cluster {
             ignore_precheck_warnings: false,
         },
+        scheduled_at: None,
     };
     StartPermit::for_test(target, order, lives, Leadership::for_test(leads), Clock::system())
 }

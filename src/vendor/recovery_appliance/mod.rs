@@ -111,6 +111,7 @@ impl RecoveryAppliance {
             retry_reads: false,
             clock,
             observer,
+            gate: None,
         })?;
         let base: Vec<String> = base_path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         Ok(RecoveryAppliance {

@@ -56,6 +56,7 @@ fn permit(server: &Server) -> StartPermit {
     let order = Order {
         version: VERSION.to_owned(),
         options: Options::Appliance,
+        scheduled_at: None,
     };
     StartPermit::for_test(
         target(server),
@@ -359,6 +360,7 @@ fn the_request_is_described_without_secrets() {
     let order = Order {
         version: VERSION.to_owned(),
         options: Options::Appliance,
+        scheduled_at: None,
     };
     let expected = "POST .../appliance/update-manager/updates/9.0.2-10455/actions/install";
     assert_eq!(describe_request(&target, &order), expected);

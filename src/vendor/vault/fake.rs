@@ -45,6 +45,16 @@ impl Memory {
         self.inner.lock().unwrap().writes.push_back(Some((error, stored)));
     }
 
+    /// The next write that has no outcome yet goes well.
+    pub fn pass_write(&self) {
+        self.inner.lock().unwrap().writes.push_back(None);
+    }
+
+    /// All values.
+    pub fn texts(&self) -> Vec<String> {
+        self.inner.lock().unwrap().entries.values().cloned().collect()
+    }
+
     fn kept(inner: &Inner, key: &str) -> Kept {
         Kept {
             value: inner.entries.get(key).cloned().map(SecretString::from),

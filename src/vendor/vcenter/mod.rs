@@ -112,6 +112,7 @@ impl VCenter {
             retry_reads: true,
             clock,
             observer,
+            gate: None,
         })?;
         Ok(VCenter {
             shared: Arc::new(Shared {

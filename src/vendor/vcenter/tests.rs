@@ -259,6 +259,7 @@ fn the_request_is_described_without_secrets() {
         options: Options::Cluster {
             ignore_precheck_warnings: false,
         },
+        scheduled_at: None,
     };
     let plain = "POST /api/vcenter/namespace-management/software/clusters?action=upgradeMultiple cluster=domain-c8 desired_version=v1.30.5";
     assert_eq!(describe_request(&target, &order), plain);

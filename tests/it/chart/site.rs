@@ -15,7 +15,7 @@ use crate::plane::Output;
 use crate::plane::Plane;
 
 /// The hosts of the samples, and all of one domain.
-pub const HOSTS: [&str; 3] = ["vc1.example", "*.Dr.example", "hmc1.bank.example"];
+pub const HOSTS: [&str; 4] = ["vc1.example", "*.Dr.example", "hmc1.bank.example", "*.central.arubanetworks.com"];
 
 /// The operator's own name.
 pub const OPERATOR: &str = "system:serviceaccount:windlass-system:windlass";

@@ -73,8 +73,8 @@ async fn connection_rules() {
         (json!({"url": null}), Some("spec.url: Required value")),
         (json!({"type": null}), Some("spec.type: Required value")),
         (
-            json!({"type": "ArubaCentral"}),
-            Some(r#"Unsupported value: "ArubaCentral": supported values: "VCenter", "RecoveryAppliance""#),
+            json!({"type": "Aruba"}),
+            Some(r#"Unsupported value: "Aruba": supported values: "VCenter", "RecoveryAppliance""#),
         ),
         (
             json!({"credentialsSecretRef": null}),
@@ -111,15 +111,53 @@ async fn connection_rules() {
         ),
         // What this version does not know, it refuses by name.
         (
-            json!({"limits": {"requestsPerDay": 1}}),
-            Some(r#"unknown field "spec.limits.requestsPerDay""#),
-        ),
-        (
             json!({"insecureSkipVerify": true}),
             Some(r#"unknown field "spec.insecureSkipVerify""#),
         ),
     ];
     connections.check(&spec(), &cases).await;
+}
+
+#[tokio::test]
+async fn connection_rules_of_aruba_central() {
+    let plane = installed().await;
+    let ns = plane.namespace("conn").await.unwrap();
+    let connections = Objects::namespaced(plane, "Connection", "connections", &ns.name).await;
+
+    let spec = json!({
+        "type": "ArubaCentral", "url": "https://apigw-prod2.central.arubanetworks.com", "credentialsSecretRef": {"name": "central-msp"},
+        "arubaCentral": {"customerId": "6f0b2a9e"},
+    });
+    let account = |id: &str| json!({"arubaCentral": {"customerId": id}});
+    let calls = |n: i64| json!({"limits": {"requestsPerDay": n}});
+    let only = "type ArubaCentral needs arubaCentral";
+    let cases = [
+        (json!({}), None),
+        (account("msp:acme-1.2_x"), None),
+        (account(""), Some("should be at least 1 chars")),
+        (account("../6f0b2a9e"), Some("should match")),
+        (account(&"a".repeat(81)), Some("Too long")),
+        (json!({"arubaCentral": null}), Some(only)),
+        (json!({"arubaCentral": {"customerId": null}}), Some("customerId: Required value")),
+        (json!({"type": "VCenter"}), Some(only)),
+        (
+            json!({"type": "VCenter", "arubaCentral": null, "limits": {"requestsPerDay": 4000}}),
+            Some("limits.requestsPerDay is for type ArubaCentral only"),
+        ),
+        (
+            json!({"type": "VCenter", "arubaCentral": null, "limits": {"maxConcurrentUpgrades": 3}}),
+            None,
+        ),
+        (
+            json!({"recoveryAppliance": {}}),
+            Some("recoveryAppliance is for type RecoveryAppliance only"),
+        ),
+        (calls(100), None),
+        (calls(1_000_000), None),
+        (calls(99), Some("greater than or equal to 100")),
+        (calls(1_000_001), Some("less than or equal to 1000000")),
+    ];
+    connections.check(&spec, &cases).await;
 }
 
 #[tokio::test]
@@ -231,7 +269,7 @@ async fn a_connection_shows_in_columns_what_it_came_to() {
     assert_eq!(
         titles,
         [
-            "NAME", "TYPE", "ENDPOINT", "READY", "REASON", "INFLIGHT", "AGE", "VERSION", "MESSAGE"
+            "NAME", "TYPE", "ENDPOINT", "READY", "REASON", "INFLIGHT", "AGE", "VERSION", "QUOTA", "MESSAGE"
         ]
     );
     let words: Vec<_> = row.split_whitespace().collect();

@@ -52,7 +52,10 @@ async fn firmware_rules() {
         (install(&json!({"backupLocation": "USB", "ftp": server()})), one_source),
         (install(&json!({"backupLocation": "usb"})), Some("Unsupported value")),
         (install(&json!({"backupLocation": null})), Some("backupLocation: Required value")),
-        (json!({"hmcConsole": null}), Some("spec.hmcConsole: Required value")),
+        (
+            json!({"hmcConsole": null}),
+            Some("exactly one of arubaCustomer and hmcConsole says what is upgraded"),
+        ),
         (install(&json!(null)), one_way),
         (remote(&json!({"authorize": "IfNeeded"})), None),
         (remote(&json!({"authorize": "Never"})), None),
@@ -72,9 +75,109 @@ async fn firmware_rules() {
         (from_server("password", json!("x")), Some("unknown field")),
         (json!({"version": "../H41"}), pattern),
         (json!({"timeout": "59s"}), Some(": must be between 1m and 720h")),
-        (json!({"arubaCustomer": {}}), Some(r#"unknown field "spec.arubaCustomer""#)),
+        (json!({"version": null}), Some(GOAL)),
+        (
+            json!({"arubaCustomer": customer()}),
+            Some("exactly one of arubaCustomer and hmcConsole says what is upgraded"),
+        ),
     ];
     upgrades.check(&spec(), &cases).await;
+}
+
+const GOAL: &str = "exactly one of version and arubaCustomer.recommended: true says what it is brought to";
+
+fn customer() -> Value {
+    json!({"customerId": "4d1c9a70", "deviceType": "CX", "reboot": true})
+}
+
+fn of_customer() -> Value {
+    json!({"connectionRef": {"name": "central-msp"}, "version": "10.13.1010", "arubaCustomer": customer()})
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut customer = customer();
+    customer[field] = value;
+    json!({"arubaCustomer": customer})
+}
+
+#[tokio::test]
+async fn firmware_rules_of_a_customer() {
+    let plane = installed().await;
+    let ns = plane.namespace("fwup").await.unwrap();
+    let upgrades = upgrades(plane, &ns.name).await;
+    let reboot = Some("reboot must be set to true or false, but for deviceType IAP");
+    let pattern = Some("should match");
+    let recommended = |version: Value, recommended: Value| {
+        let mut spec = with("recommended", recommended);
+        spec["version"] = version;
+        spec
+    };
+    let groups = |groups: Value| with("excludeGroups", groups);
+    let points = |reboot: Value| json!({"arubaCustomer": {"deviceType": "IAP", "customerId": "4d1c9a70", "reboot": reboot}});
+    let numbered = |n: usize| -> Value { (0..n).map(|n| format!("group {n}")).collect() };
+    let cases = [
+        (json!({}), None),
+        (with("reboot", json!(false)), None),
+        (with("reboot", json!(null)), reboot),
+        (points(json!(null)), None),
+        (points(json!(true)), reboot),
+        (points(json!(false)), reboot),
+        (with("deviceType", json!("CONTROLLER")), None),
+        (with("deviceType", json!("cx")), Some("Unsupported value")),
+        (with("deviceType", json!(null)), Some("deviceType: Required value")),
+        (with("customerId", json!("../4d1c9a70")), pattern),
+        (with("customerId", json!("4d1c9a70/CX")), pattern),
+        (with("customerId", json!(null)), Some("customerId: Required value")),
+        // The one or the other, and never both.
+        (recommended(json!(null), json!(true)), None),
+        (recommended(json!("10.13.1010"), json!(false)), None),
+        (recommended(json!("10.13.1010"), json!(true)), Some(GOAL)),
+        (recommended(json!(null), json!(false)), Some(GOAL)),
+        (json!({"version": null}), Some(GOAL)),
+        (json!({"version": "recommended"}), Some("recommended is no version")),
+        (with("allowDowngrade", json!(true)), None),
+        // What ends in a list that is written in a text.
+        (groups(json!(["Lab", "Floor 2 / east", "Büro"])), None),
+        (groups(json!([])), None),
+        (groups(json!(["a\"b"])), pattern),
+        (groups(json!(["a\\b"])), pattern),
+        (groups(json!(["a\nb"])), pattern),
+        (groups(json!([" a"])), pattern),
+        (groups(json!([""])), Some("should be at least 1 chars")),
+        (groups(json!(["Lab", "Lab"])), Some("Duplicate value")),
+        (groups(numbered(100)), None),
+        (groups(numbered(101)), Some("Too many")),
+        (
+            json!({"hmcConsole": {"singleStepInstall": {"backupLocation": "USB"}}}),
+            Some("exactly one of arubaCustomer and hmcConsole says what is upgraded"),
+        ),
+    ];
+    upgrades.check(&of_customer(), &cases).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_keeps_its_customer_and_may_change_how_its_devices_are_upgraded() {
+    let plane = installed().await;
+    let ns = plane.namespace("fwup").await.unwrap();
+    let upgrades = upgrades(plane, &ns.name).await;
+    upgrades.create("c", &of_customer()).await.unwrap();
+    let another = "a different target is a different upgrade: create a new object";
+    for change in [
+        json!({"arubaCustomer": {"customerId": "other"}}),
+        json!({"arubaCustomer": {"deviceType": "HP"}}),
+        json!({"connectionRef": {"name": "central-2"}}),
+        json!({"arubaCustomer": null, "hmcConsole": {"singleStepInstall": {"backupLocation": "USB"}}}),
+    ] {
+        let refused = upgrades.patch("c", "", &json!({"spec": change})).await.unwrap_err();
+        assert!(refused.contains(another), "{change}: {refused}");
+    }
+    for change in [
+        json!({"arubaCustomer": {"reboot": false, "excludeGroups": ["Lab"], "allowDowngrade": true}}),
+        json!({"version": "10.14.1000", "runKey": "2"}),
+        json!({"version": null, "arubaCustomer": {"recommended": true}}),
+    ] {
+        upgrades.patch("c", "", &json!({"spec": change})).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ fn spec() -> Value {
     json!({"connectionRef": {"name": "srm-a"}})
 }
 
+fn customers(ids: &Value, types: &Value) -> Value {
+    json!({"arubaCentral": {"customerIds": ids, "deviceTypes": types}})
+}
+
 async fn inventories(plane: &Plane, namespace: &str) -> Objects {
     Objects::namespaced(plane, "Inventory", "inventories", namespace).await
 }
@@ -34,6 +38,18 @@ async fn inventory_rules() {
         (json!({"hmc": {"state": "Scheduled"}}), Some("should match")),
         (json!({"hmc": {"state": "a&b"}}), Some("should match")),
         (json!({"hmc": {"status": "scheduled"}}), Some(r#"unknown field "spec.hmc.status""#)),
+        (customers(&json!(["4d1c9a70"]), &json!(["CX", "IAP"])), None),
+        (customers(&json!([]), &json!(["CX"])), Some("should have at least 1 items")),
+        (customers(&json!(["4d1c9a70"]), &json!([])), Some("should have at least 1 items")),
+        (customers(&json!(["4d1c9a70"]), &json!(["cx"])), Some("Unsupported value")),
+        (customers(&json!(["a", "a"]), &json!(["CX"])), Some("Duplicate value")),
+        (customers(&json!(["../a"]), &json!(["CX"])), Some("should match")),
+        (customers(&(0..200).map(|n| n.to_string()).collect(), &json!(["CX"])), None),
+        (
+            customers(&(0..201).map(|n| n.to_string()).collect(), &json!(["CX"])),
+            Some("Too many"),
+        ),
+        (json!({"arubaCentral": {"customerIds": ["a"]}}), Some("deviceTypes: Required value")),
     ];
     inventories.check(&spec(), &cases).await;
     inventories.create("i", &spec()).await.unwrap();

@@ -59,7 +59,7 @@ pub struct Rest {
 /// lease alone is long: a process that was stopped must be held back by its permit, not by having lost a lease.
 fn timing() -> Value {
     json!({
-        "ttl": 3000, "connectTimeout": 700, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "appliancePause": 50, "offers": 500, "horizonSlack": 300, "grace": 5500,
+        "ttl": 3000, "connectTimeout": 700, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "startTimeoutCentral": 1500, "appliancePause": 50, "offers": 500, "horizonSlack": 300, "grace": 5500,
         "wake": 1500, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 500, "pollWaiting": 500,
         "retryFirst": 200, "retryMax": 2000, "sweep": 1000, "probe": 1500,
         "leaseDuration": 60_000, "leaseRenewDeadline": 50_000, "leaseRetry": 1000, "clockSkew": 30_000, "ledgerTimeout": 1200, "watchSilence": 8000,

@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod appliance;
+mod aruba;
 mod edits;
 mod endings;
 mod happy;

@@ -35,6 +35,7 @@ async fn doubt(story: &str, taken: bool) -> anyhow::Result<Doubt> {
         ("startTimeoutVcenter", 2000),
         ("startTimeoutAppliance", 2000),
         ("startTimeoutHmc", 2000),
+        ("startTimeoutCentral", 2000),
         ("grace", grace),
     ] {
         world.timing[name] = json!(millis);

@@ -199,6 +199,7 @@ impl Peer {
             retry_reads: true,
             clock: Clock::system(),
             observer: None,
+            gate: None,
         }
     }
 

@@ -43,6 +43,7 @@ fn way_out(reason: Reason) -> Way {
     match reason {
         Reason::Evaluating
         | Reason::LimitReached
+        | Reason::QuotaLow
         | Reason::WaitingForCanary
         | Reason::WaitingForSoak
         | Reason::WaitingForRetry
@@ -86,6 +87,14 @@ fn way_out(reason: Reason) -> Way {
             "a_run_past_its_timeout_is_overdue_and_never_failed_while_it_moves",
         ),
         Reason::StartsDisabled => Way::Shown("stories/stops.rs", "an_operator_with_starts_disabled_starts_nothing"),
+        Reason::NoDevicesInScope => Way::Shown(
+            "stories/aruba/refusals.rs",
+            "an_upgrade_of_no_devices_is_never_a_success_and_never_sent",
+        ),
+        Reason::GroupNotFound => Way::Shown(
+            "stories/aruba/refusals.rs",
+            "a_group_that_was_mistyped_stops_the_upgrade_before_its_start",
+        ),
         Reason::CrdsOutdated => Way::Shown("stories/outdated.rs", "older_crds_newer_operator_makes_no_start"),
         Reason::TokenExpired => Way::Shown(
             "stories/hmc/remote.rs",

@@ -1,15 +1,15 @@
-//! What may never be repeated: session ids, passwords, and the tokens that IBM schedules an upgrade with.
+//! What may never be repeated: session ids, passwords, tokens of any kind.
 //!
-//! A console's error bodies echo the request that they are about (`request-headers`, `request-body`), so of a body only `http-status`,
-//! `reason` and `message` are ever read; and a message goes no further when it quotes one of these. Whoever turns the console's text into
-//! words for people asks here first. It compares, and keeps nothing beyond one answer.
+//! Error bodies echo what they are about: an HMC's the whole request (`request-headers`, `request-body`), and Aruba Central is given secrets in
+//! the query of a URL. So of a body only few fields are ever read; and their text goes no further when it quotes one of these. Whoever turns a
+//! vendor's text into words for people asks here first. It compares, and keeps nothing beyond one answer.
 
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::vendor::text::sanitize;
 
-/// What is known of the secrets of one exchange with a console.
+/// What is known of the secrets of one exchange with a vendor.
 pub(super) enum Hush {
     /// These are all of them.
     Secrets(Vec<SecretString>),
@@ -33,13 +33,18 @@ impl Hush {
     }
 }
 
-/// Plain, escaped as in a JSON body that was put into a text, or percent-encoded as in a URL.
+/// Plain, escaped as in a JSON body that was put into a text, percent-encoded as in a URL, or encoded as in a query.
 fn quotes(text: &str, secret: &SecretString) -> bool {
     let secret = secret.expose_secret();
     let written = serde_json::Value::from(secret).to_string();
     let escaped = written.trim_matches('"');
+    let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     // An empty text is in every other.
-    !secret.is_empty() && (text.contains(secret) || !escaped.is_empty() && text.contains(escaped) || unescaped(text).contains(secret))
+    !secret.is_empty()
+        && (text.contains(secret)
+            || !escaped.is_empty() && text.contains(escaped)
+            || text.contains(&encoded)
+            || unescaped(text).contains(secret))
 }
 
 /// The text with each `%XX` as the byte that it stands for. Which characters a URL's writer escapes is their choice, so it is the text that
@@ -75,6 +80,7 @@ mod tests {
             "ses\u{200b}ame",
             "user=a password=p\"w\\1",
             r#"the body was {"password":"p\"w\\1"}"#,
+            "no such thing: /oauth2/token?client_secret=p%22w%5C1",
             "cannot get ftp://user:s%65same@host/",
             "cannot get ftp://user:p%22w%5c1@host/",
             &format!("{} sesame", "x".repeat(600)),

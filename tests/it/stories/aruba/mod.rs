@@ -1,0 +1,11 @@
+//! Stories of Aruba Central: a customer's devices, of which only they themselves tell what became of a start.
+
+mod doubts;
+mod happy;
+mod inventory;
+mod others;
+mod quota;
+mod refusals;
+mod secrets;
+mod sight;
+mod tokens;
