@@ -225,15 +225,7 @@ fn a_person_settles_what_is_in_doubt() {
         budget,
         ..QUIET
     };
-    explore(at_scale(
-        scope,
-        Scope {
-            procs: 2,
-            followers: 1,
-            ticks: 4,
-            ..scope
-        },
-    ));
+    explore(at_scale(scope, Scope { procs: 2, ..scope }));
 }
 
 #[test]
