@@ -7,20 +7,23 @@ use std::path::PathBuf;
 #[cfg(debug_assertions)]
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
 
 #[cfg(debug_assertions)]
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::upgrade::timing::Mono;
 
-/// Wall clock, monotonic clock and sleep of this process.
+/// Wall clock, monotonic clock and sleep of this process. The monotonic time is the runtime's, which is the machine's, unless a test has
+/// stopped it.
 #[derive(Clone, Debug)]
 pub struct Clock {
     start: Instant,
     #[cfg(debug_assertions)]
     off_by: Option<Arc<OffBy>>,
+    #[cfg(debug_assertions)]
+    began: Option<Timestamp>,
 }
 
 /// How far a test sets the wall clock off: a file that holds milliseconds, so that the clock of a process that runs can be set.
@@ -45,6 +48,18 @@ impl Clock {
             start: Instant::now(),
             #[cfg(debug_assertions)]
             off_by: None,
+            #[cfg(debug_assertions)]
+            began: None,
+        }
+    }
+
+    /// A clock whose wall showed this just now and goes on with the monotonic time: in a runtime whose time a test moves, all time is that.
+    /// Debug builds only.
+    #[cfg(debug_assertions)]
+    pub fn beginning_at(wall: Timestamp) -> Clock {
+        Clock {
+            began: Some(wall),
+            ..Clock::system()
         }
     }
 
@@ -60,6 +75,10 @@ impl Clock {
     /// The wall clock. Windows and records use it; safety timers do not.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn wall(&self) -> Timestamp {
+        #[cfg(debug_assertions)]
+        if let Some(began) = self.began {
+            return began.checked_add(self.mono().0).unwrap_or(Timestamp::MAX);
+        }
         let now = Timestamp::now();
         #[cfg(debug_assertions)]
         if let Some(off_by) = &self.off_by {
@@ -84,6 +103,18 @@ impl Clock {
 #[cfg(all(test, debug_assertions))]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_test_moves_the_time_of_the_runtime_both_clocks_go_with_it_and_no_other_way() {
+        let wall: Timestamp = "2027-01-01T20:00:00Z".parse().unwrap();
+        let clock = Clock::beginning_at(wall);
+        assert_eq!((clock.wall(), clock.mono()), (wall, Mono(Duration::ZERO)));
+        tokio::time::advance(Duration::from_hours(48)).await;
+        assert_eq!(
+            (clock.wall(), clock.mono().0),
+            (wall + Duration::from_hours(48), Duration::from_hours(48))
+        );
+    }
 
     #[test]
     fn a_test_sets_the_wall_clock_of_a_running_process_and_never_its_monotonic_one() {

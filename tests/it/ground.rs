@@ -128,13 +128,7 @@ impl Ground {
     pub async fn operator_as(&self, lease: &str, server: Option<&str>) -> anyhow::Result<Operator> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let token = service_account_token(self.plane, &self.account).await?;
-        let kubeconfig = self.plane.scratch().join(format!("{}-{run}.kubeconfig", self.namespace));
-        self.plane.kubeconfig_for_token(&token, &kubeconfig)?;
-        if let Some(server) = server {
-            let direct = std::fs::read_to_string(&kubeconfig)?;
-            std::fs::write(&kubeconfig, direct.replace(self.plane.server_url(), server))?;
-        }
+        let kubeconfig = self.kubeconfig(&run.to_string(), server).await?;
         let listen = format!("127.0.0.1:{}", free_port()?);
         let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", lease, "--listen", &listen];
         args.extend(self.args.iter().map(String::as_str));
@@ -151,6 +145,18 @@ impl Ground {
         let log = self.plane.scratch().join(format!("{}-{run}.log", self.namespace));
         let child = self.plane.spawn(env!("CARGO_BIN_EXE_windlass").as_ref(), &args, &env, &log).await?;
         Ok(Operator { child, listen })
+    }
+
+    /// Writes the kubeconfig of an operator, which looks for the API server at `server` if that is given.
+    pub async fn kubeconfig(&self, run: &str, server: Option<&str>) -> anyhow::Result<PathBuf> {
+        let token = service_account_token(self.plane, &self.account).await?;
+        let kubeconfig = self.plane.scratch().join(format!("{}-{run}.kubeconfig", self.namespace));
+        self.plane.kubeconfig_for_token(&token, &kubeconfig)?;
+        if let Some(server) = server {
+            let direct = std::fs::read_to_string(&kubeconfig)?;
+            std::fs::write(&kubeconfig, direct.replace(self.plane.server_url(), server))?;
+        }
+        Ok(kubeconfig)
     }
 
     /// Lets the operator read the Secrets of this namespace.
@@ -492,6 +498,6 @@ async fn service_account_token(plane: &Plane, account: &Account) -> anyhow::Resu
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

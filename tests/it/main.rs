@@ -18,6 +18,7 @@ mod endpoint;
 mod gitops;
 mod ground;
 mod image;
+mod leaps;
 mod plane_stories;
 mod proof;
 mod site;

@@ -22,6 +22,7 @@ mod console;
 mod dice;
 mod edits;
 mod effects;
+pub mod era;
 mod harm;
 mod life;
 mod matrix;

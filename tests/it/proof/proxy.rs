@@ -9,6 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,6 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::effects;
+use super::era::Era;
 use super::replies::Body;
 use super::replies::Reply;
 use super::replies::cut;
@@ -160,6 +163,8 @@ pub struct Core {
     frozen: watch::Sender<bool>,
     /// What happens to watches.
     pub watches: Mutex<WatchFaults>,
+    era: Option<Era>,
+    under_way: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -180,6 +185,11 @@ struct Asked {
 impl Proxy {
     /// Starts one in front of the plane's API server.
     pub async fn start(plane: &Plane) -> anyhow::Result<Proxy> {
+        Proxy::start_in(plane, None).await
+    }
+
+    /// The same; towards the operator the API server has this clock.
+    pub async fn start_in(plane: &Plane, era: Option<Era>) -> anyhow::Result<Proxy> {
         let ca = reqwest::Certificate::from_pem(plane.ca_pem().as_bytes())?;
         let upstream = reqwest::Client::builder()
             .tls_certs_only([ca])
@@ -193,11 +203,18 @@ impl Proxy {
             book: Mutex::default(),
             frozen: watch::Sender::new(false),
             watches: Mutex::default(),
+            era,
+            under_way: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the proxy")?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, Arc::clone(&core)));
         Ok(Proxy { address, core, accepting })
+    }
+
+    /// Requests that the API server has not answered yet, watches aside.
+    pub fn under_way(&self) -> usize {
+        self.core.under_way.load(Ordering::Relaxed)
     }
 
     /// Where the operator is to look for the API server.
@@ -366,6 +383,15 @@ async fn harm(core: &Arc<Core>, asked: Asked, fault: Fault, trap: &Trap) -> io::
     }
 }
 
+/// One request less is under way when this goes, however it ends.
+struct Answered<'a>(&'a AtomicUsize);
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Core {
     /// Returns when requests may pass; an error for those that came while they might not.
     async fn thawed(&self) -> io::Result<()> {
@@ -407,10 +433,20 @@ impl Core {
         self.upstream.request(method, format!("{}{uri}", self.base)).headers(passed)
     }
 
+    /// As the operator is to be told it.
+    pub fn told(&self, body: Bytes) -> Bytes {
+        match &self.era {
+            Some(era) => era.tell(body),
+            None => body,
+        }
+    }
+
     /// Hands a request to the API server, in a task that goes on when the operator has gone.
     async fn forward(self: &Arc<Self>, asked: Asked) -> io::Result<Reply> {
         let core = Arc::clone(self);
+        core.under_way.fetch_add(1, Ordering::Relaxed);
         let forwarding = tokio::spawn(async move {
+            let _over = Answered(&core.under_way);
             let answer = core
                 .request(asked.method.clone(), &asked.uri, &asked.headers)
                 .body(asked.body)
@@ -419,7 +455,7 @@ impl Core {
             let (status, mut headers) = (answer.status(), answer.headers().clone());
             headers.remove(header::TRANSFER_ENCODING);
             headers.remove(header::CONNECTION);
-            let body = answer.bytes().await?;
+            let body = core.told(answer.bytes().await?);
             let reply = Reply { status, headers, body };
             if asked.method == Method::GET {
                 lock(&core.book).first.entry(asked.uri).or_insert_with(|| reply.clone());

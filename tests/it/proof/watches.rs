@@ -86,7 +86,7 @@ async fn pump(core: Arc<Core>, uri: String, mut answer: reqwest::Response, to: F
         let Ok(Some(chunk)) = chunk else { return };
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let event = Bytes::from(rest.drain(..=end).collect::<Vec<u8>>());
+            let event = core.told(Bytes::from(rest.drain(..=end).collect::<Vec<u8>>()));
             let faults = *lock(&core.watches);
             let faults = if uri.contains(faults.of) { faults } else { WatchFaults::default() };
             events += 1;

@@ -9,3 +9,4 @@ mod refusals;
 mod secrets;
 mod sight;
 mod tokens;
+mod weekend;

@@ -1,0 +1,79 @@
+//! Time that a story moves: weekends of a whole operator in a minute, in the story's own process.
+//!
+//! The runtime's clock stands still. [`Hands`] keep it from running ahead by itself, as it otherwise would whenever nothing is ready: what the
+//! operator waits for is an API server outside of this process, and that is no time to it. A story lets everything come to rest, moves the clock to
+//! wherever something may happen next, and so on. Steps are short after something has happened, since pauses of a second follow, and then grow.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
+
+/// The machine's time in which nothing must happen for everything to be at rest. An event of a watch follows the answer of the API server that it is
+/// about within one or two.
+const STILL: Duration = Duration::from_millis(1);
+
+/// So often in a row.
+const STILL_TIMES: u32 = 3;
+
+/// The first step after something has happened: a fraction of the shortest pause of an operator.
+const FIRST_STEP: Duration = Duration::from_millis(100);
+
+/// A runtime whose time stands still.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().start_paused(true).build()
+}
+
+/// Whoever has these moves the time of the runtime that they were made in.
+pub struct Hands {
+    /// As long as a blocking task runs, the runtime does not move its time.
+    _held: mpsc::Sender<()>,
+    longest: Duration,
+    step: Duration,
+    pub count: [u64; 3],
+}
+
+impl Hands {
+    /// Of this runtime; no step is longer.
+    pub fn new(longest: Duration) -> Hands {
+        let (held, until) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || until.recv().is_err());
+        Hands {
+            _held: held,
+            longest,
+            step: FIRST_STEP,
+            count: [0; 3],
+        }
+    }
+
+    /// Returns when nothing happens any more in this runtime and nothing is under way outside; whether anything did.
+    async fn rest(&mut self, under_way: &impl Fn() -> usize) -> bool {
+        let metrics = Handle::current().metrics();
+        let mut happened = false;
+        let mut still = 0;
+        while still < STILL_TIMES {
+            let parked = metrics.worker_park_count(0);
+            // The machine's time, not the runtime's. Waiting for it parks the runtime once; more is somebody's doing.
+            let waited = tokio::task::spawn_blocking(|| std::thread::sleep(STILL)).await;
+            let moved = waited.is_err() || metrics.worker_park_count(0) > parked + 1 || under_way() > 0;
+            self.count[0] += 1;
+            self.count[1] += u64::from(moved);
+            still = if moved { 0 } else { still + 1 };
+            happened |= moved;
+        }
+        happened
+    }
+
+    /// Lets everything come to rest, and says how far the time is to be moved then.
+    pub async fn next(&mut self, under_way: &impl Fn() -> usize) -> Duration {
+        self.count[2] += 1;
+        self.step = if self.rest(under_way).await {
+            FIRST_STEP
+        } else {
+            (self.step * 2).min(self.longest)
+        };
+        self.step
+    }
+}
