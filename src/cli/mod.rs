@@ -1,16 +1,40 @@
-//! The command line.
+//! The command line: the operator, and what people ask at 03:10 on a Saturday.
+//!
+//! A verb for people is split in three: what it reads of the [cluster](cluster), a plain view of that, and a pure renderer, which is what golden tests are
+//! about. No verb talks to a vendor, or holds a secret: all that is known comes from the API server, with the rights of whoever types. The
+//! same binary is the plugin `kubectl-windlass`.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
+use clap::FromArgMatches as _;
 use clap::Parser;
 use clap::Subcommand;
 
+pub mod cluster;
 pub mod crds;
+mod formats;
+pub mod hold;
+pub mod kinds;
+pub mod page;
+pub mod receipts;
+pub mod record;
+pub mod resolve;
 pub mod run;
+pub mod seen;
+pub mod status;
+#[cfg(test)]
+mod testing;
+mod vendors;
+pub mod why;
 
-/// A Kubernetes operator that upgrades what Kubernetes does not run, each start at most once.
+use self::cluster::Access;
+use self::cluster::Cluster;
+use self::page::Page;
+
+/// A Kubernetes operator that upgrades what Kubernetes does not run, each start at most once; and the questions that people have about it.
 #[derive(Debug, Parser)]
 #[command(name = "windlass", version)]
 struct Cli {
@@ -20,6 +44,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show all upgrades with their targets and how far each is.
+    Status(status::StatusArgs),
+    /// Explain one upgrade: what it waits for, who is before it, and what was and was not sent to the vendor.
+    Why(why::WhyArgs),
+    /// Show the record of every start: the ledger of a target, or all receipts of a namespace.
+    Receipts(receipts::ReceiptsArgs),
+    /// Say what became of a start that Windlass cannot find out about; shows what is known first.
+    Resolve(resolve::ResolveArgs),
+    /// Start nothing more of an upgrade, or through a Connection; what runs is followed.
+    Hold(hold::HoldArgs),
+    /// Take a hold away.
+    Release(hold::ReleaseArgs),
     /// Run the operator.
     Run(Box<run::RunArgs>),
     /// Print the CustomResourceDefinitions of this version as YAML.
@@ -34,20 +70,55 @@ enum Command {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let me = called_as(std::env::args_os().next().unwrap_or_default().as_ref());
+    let matches = command(me).get_matches();
+    let ran = Cli::from_arg_matches(&matches).map_err(anyhow::Error::from).and_then(|cli| run(cli.command, me));
+    match ran {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+/// The command as it calls itself in its help.
+fn command(me: &'static str) -> clap::Command {
+    Cli::command().bin_name(me)
+}
+
+/// What people type: kubectl runs the plugin by its own name for it.
+fn called_as(program: &std::path::Path) -> &'static str {
+    let name = program.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    if name.starts_with("kubectl-") || name.starts_with("kubectl_") {
+        "kubectl windlass"
+    } else {
+        "windlass"
+    }
+}
+
+fn run(command: Command, me: &'static str) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => return run::main(*args),
+        Command::Status(args) => return asked(me, &args.access.clone(), async |c, p| status::main(&args, c, p).await),
+        Command::Why(args) => return asked(me, &args.access.clone(), async |c, p| why::main(&args, c, p).await),
+        Command::Receipts(args) => return asked(me, &args.access.clone(), async |c, p| receipts::main(&args, c, p).await),
+        Command::Resolve(args) => return asked(me, &args.access.clone(), async |c, p| resolve::main(&args, c, p).await),
+        Command::Hold(args) => return asked(me, &args.access.clone(), async |c, p| hold::hold(&args, c, p).await),
+        Command::Release(args) => return asked(me, &args.access.clone(), async |c, p| hold::release(&args, c, p).await),
         Command::Crds { dir: Some(dir) } => crds::write(&dir)?,
         Command::Crds { dir: None } => crds::print(&mut io::stdout().lock())?,
         Command::Version => print_version(&mut io::stdout().lock())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets a verb ask the cluster that somebody means.
+fn asked(me: &'static str, access: &Access, verb: impl AsyncFnOnce(&Cluster, &Page) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    run::tls_provider()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let cluster = Cluster::of(access, run::clock(), me).await?;
+        let page = Page::of_stdout(me, cluster.clock.wall());
+        verb(&cluster, &page).await
+    })
 }
 
 fn print_version(out: &mut impl io::Write) -> io::Result<()> {
@@ -65,4 +136,22 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let mut stderr = io::stderr().lock();
     let _ = io::Write::write_fmt(&mut stderr, format_args!("windlass: {error:#}\n"));
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugin_calls_itself_as_people_call_it() {
+        assert_eq!(called_as("/usr/local/bin/kubectl-windlass".as_ref()), "kubectl windlass");
+        assert_eq!(called_as("target/debug/windlass".as_ref()), "windlass");
+        let error = command("kubectl windlass").try_get_matches_from(["kubectl-windlass", "nonsense"]).unwrap_err();
+        assert!(error.to_string().contains("Usage: kubectl windlass"), "{error}");
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command("windlass").debug_assert();
+    }
 }
