@@ -538,7 +538,13 @@ mod tests {
             None,
         );
         assert!(!denied.forbidden() && denied.to_string().contains("by must be you"), "{denied}");
-        let absent = answer(api_error(404, "the server could not find"), "kubectl windlass", "list", "inventories", None);
+        let absent = answer(
+            api_error(404, "the server could not find"),
+            "kubectl windlass",
+            "list",
+            "inventories",
+            None,
+        );
         assert!(absent.to_string().contains("kubectl windlass crds | kubectl apply"), "{absent}");
     }
 }

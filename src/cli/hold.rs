@@ -28,8 +28,10 @@ const LONGEST_REASON: usize = 256;
 
 /// Options of `windlass hold`.
 #[derive(Debug, Args)]
-#[command(after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
-                        Exit codes: 0, or 1 if it could not be done.")]
+#[command(
+    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
+                        Exit codes: 0, or 1 if it could not be done."
+)]
 pub struct HoldArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -44,8 +46,10 @@ pub struct HoldArgs {
 
 /// Options of `windlass release`.
 #[derive(Debug, Args)]
-#[command(after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
-                        Exit codes: 0, also if it was not held; 1 if it could not be done.")]
+#[command(
+    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
+                        Exit codes: 0, also if it was not held; 1 if it could not be done."
+)]
 pub struct ReleaseArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -147,7 +151,10 @@ fn told_hold(held: &Held, why: &str, page: &Page) -> String {
     let running: Vec<String> = held.upgrade.iter().flat_map(Upgrade::in_flight).map(row_name).collect();
     out.push_str(&match (held.upgrade.is_some(), running.is_empty()) {
         (true, true) => "nothing of it starts\n".to_owned(),
-        (true, false) => format!("nothing more of it starts; what is under way is followed to its end: {}\n", running.join(", ")),
+        (true, false) => format!(
+            "nothing more of it starts; what is under way is followed to its end: {}\n",
+            running.join(", ")
+        ),
         (false, _) => "nothing starts through it; what is under way is followed to its end\n".to_owned(),
     });
     out.push_str(&format!("to go on: {} release {} -n {}\n", page.me, held.called, held.namespace));
@@ -209,7 +216,10 @@ mod tests {
         let mut both = held(None);
         both.connection_held = Some("freeze".to_owned());
         let text = told_release(&both, &page());
-        assert!(text.contains("is not held; nothing was changed") && text.contains("release conn/vc1 -n vsphere"), "{text}");
+        assert!(
+            text.contains("is not held; nothing was changed") && text.contains("release conn/vc1 -n vsphere"),
+            "{text}"
+        );
     }
 
     #[test]

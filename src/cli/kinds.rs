@@ -107,7 +107,9 @@ pub fn find(name: &str) -> Result<Kind, NotNamed> {
     }
     let names = kinds.iter().flat_map(Kind::names);
     let close = names.map(|known| (strsim::osa_distance(&known, &plain), known));
-    let nearest = close.filter(|(slips, known)| *slips <= 2 && slips * 2 <= known.chars().count()).min();
+    let nearest = close
+        .filter(|(slips, known)| *slips <= 2 && slips * 2 <= known.chars().count())
+        .min();
     Err(NotNamed::Kind {
         found: name.to_owned(),
         nearest: nearest.map(|(_, known)| known),

@@ -15,10 +15,12 @@ use clap::Subcommand;
 
 pub mod cluster;
 pub mod crds;
+pub mod doctor;
 mod formats;
 pub mod hold;
 pub mod kinds;
 pub mod page;
+pub mod plan;
 pub mod receipts;
 pub mod record;
 pub mod resolve;
@@ -29,6 +31,7 @@ pub mod status;
 mod testing;
 mod vendors;
 pub mod why;
+pub mod windows;
 
 use self::cluster::Access;
 use self::cluster::Cluster;
@@ -56,6 +59,12 @@ enum Command {
     Hold(hold::HoldArgs),
     /// Take a hold away.
     Release(hold::ReleaseArgs),
+    /// Look whether the ground is sound: CRDs, leader, rights, Connections, receipts; with the fix as a command.
+    Doctor(doctor::DoctorArgs),
+    /// Tell when an upgrade may start next, by its own schedule and that of its Connection.
+    Windows(windows::WindowsArgs),
+    /// Tell what would happen with these manifests against the present cluster. Writes nothing.
+    Plan(plan::PlanArgs),
     /// Run the operator.
     Run(Box<run::RunArgs>),
     /// Print the CustomResourceDefinitions of this version as YAML.
@@ -63,6 +72,15 @@ enum Command {
         /// Write one file per kind into this folder instead.
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+    },
+    /// Print a script that completes this command line in a shell.
+    #[command(
+        after_help = "For example: source <(windlass completion bash). For the plugin, kubectl looks for an executable kubectl_complete-windlass \
+                            on the PATH.\nExit codes: 0."
+    )]
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
     },
     /// Print the version.
     Version,
@@ -72,7 +90,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let me = called_as(std::env::args_os().next().unwrap_or_default().as_ref());
     let matches = command(me).get_matches();
-    let ran = Cli::from_arg_matches(&matches).map_err(anyhow::Error::from).and_then(|cli| run(cli.command, me));
+    let ran = Cli::from_arg_matches(&matches)
+        .map_err(anyhow::Error::from)
+        .and_then(|cli| run(cli.command, me));
     match ran {
         Ok(code) => code,
         Err(error) => fail(&error),
@@ -103,6 +123,10 @@ fn run(command: Command, me: &'static str) -> anyhow::Result<ExitCode> {
         Command::Resolve(args) => return asked(me, &args.access.clone(), async |c, p| resolve::main(&args, c, p).await),
         Command::Hold(args) => return asked(me, &args.access.clone(), async |c, p| hold::hold(&args, c, p).await),
         Command::Release(args) => return asked(me, &args.access.clone(), async |c, p| hold::release(&args, c, p).await),
+        Command::Windows(args) => return asked(me, &args.access.clone(), async |c, p| windows::main(&args, c, p).await),
+        Command::Plan(args) => return asked(me, &args.access.clone(), async |c, p| plan::main(&args, c, p).await),
+        Command::Doctor(args) => return asked(me, &args.access.clone(), async |c, p| doctor::main(&args, c, p).await),
+        Command::Completion { shell } => complete(shell, &mut io::stdout().lock())?,
         Command::Crds { dir: Some(dir) } => crds::write(&dir)?,
         Command::Crds { dir: None } => crds::print(&mut io::stdout().lock())?,
         Command::Version => print_version(&mut io::stdout().lock())?,
@@ -111,7 +135,11 @@ fn run(command: Command, me: &'static str) -> anyhow::Result<ExitCode> {
 }
 
 /// Lets a verb ask the cluster that somebody means.
-fn asked(me: &'static str, access: &Access, verb: impl AsyncFnOnce(&Cluster, &Page) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+fn asked(
+    me: &'static str,
+    access: &Access,
+    verb: impl AsyncFnOnce(&Cluster, &Page) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     run::tls_provider()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -119,6 +147,13 @@ fn asked(me: &'static str, access: &Access, verb: impl AsyncFnOnce(&Cluster, &Pa
         let page = Page::of_stdout(me, cluster.clock.wall());
         verb(&cluster, &page).await
     })
+}
+
+/// A shell completes the name that it is typed by, which has no space in it.
+fn complete(shell: clap_complete::Shell, out: &mut impl io::Write) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "windlass", &mut script);
+    out.write_all(&script)
 }
 
 fn print_version(out: &mut impl io::Write) -> io::Result<()> {
@@ -146,8 +181,57 @@ mod tests {
     fn the_plugin_calls_itself_as_people_call_it() {
         assert_eq!(called_as("/usr/local/bin/kubectl-windlass".as_ref()), "kubectl windlass");
         assert_eq!(called_as("target/debug/windlass".as_ref()), "windlass");
-        let error = command("kubectl windlass").try_get_matches_from(["kubectl-windlass", "nonsense"]).unwrap_err();
+        let error = command("kubectl windlass")
+            .try_get_matches_from(["kubectl-windlass", "nonsense"])
+            .unwrap_err();
         assert!(error.to_string().contains("Usage: kubectl windlass"), "{error}");
+    }
+
+    #[test]
+    fn every_shell_completes_every_verb() {
+        for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+            let mut script = Vec::new();
+            complete(shell, &mut script).unwrap();
+            let script = String::from_utf8(script).unwrap();
+            for verb in Cli::command().get_subcommands() {
+                assert!(script.contains(verb.get_name()), "{shell} {}", verb.get_name());
+            }
+        }
+    }
+
+    /// The commands of a page, without the `$`.
+    fn commands(page: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("$ kubectl windlass "));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_guide_is_one() {
+        let all: Vec<String> = ["docs/cli.md", "README.md"].iter().flat_map(|page| commands(page)).collect();
+        assert!(all.len() > 10, "{all:?}");
+        for line in &all {
+            let line = line.split('>').next().unwrap_or_default().replace('\'', "\"");
+            let words: Vec<String> = line
+                .split('"')
+                .enumerate()
+                .flat_map(|(n, part)| {
+                    if n % 2 == 1 {
+                        vec![part.to_owned()]
+                    } else {
+                        part.split_whitespace().map(str::to_owned).collect()
+                    }
+                })
+                .collect();
+            let typed = std::iter::once("windlass".to_owned()).chain(words);
+            command("kubectl windlass")
+                .try_get_matches_from(typed)
+                .unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+        for verb in Cli::command().get_subcommands().map(clap::Command::get_name) {
+            let told = matches!(verb, "run" | "crds") || all.iter().any(|line| line.split(' ').next() == Some(verb));
+            assert!(told, "docs/cli.md does not show {verb}");
+        }
     }
 
     #[test]

@@ -312,7 +312,10 @@ mod tests {
 
     #[test]
     fn a_ledger_is_shown_as_in_the_guide() {
-        as_in_the_guide("kubectl windlass receipts fwup/hmc1-h41 -n mainframe", &text(&ledger(), false, &page()));
+        as_in_the_guide(
+            "kubectl windlass receipts fwup/hmc1-h41 -n mainframe",
+            &text(&ledger(), false, &page()),
+        );
     }
 
     #[test]
@@ -328,7 +331,10 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(lines.len(), 4, "a head, two receipts, and the end of the last line");
         assert!(lines[0].starts_with("receipt,target,sequence,namespace,version"));
-        assert!(lines[1].contains("Succeeded,alice@bank.example,\"bundle H30, \"\"done\"\" in the Tasks Log\""), "{text}");
+        assert!(
+            lines[1].contains("Succeeded,alice@bank.example,\"bundle H30, \"\"done\"\" in the Tasks Log\""),
+            "{text}"
+        );
         assert!(lines[2].contains(",in doubt,"), "{text}");
         assert_eq!(quoted("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
         assert_eq!(quoted("plain"), "plain");
@@ -337,7 +343,12 @@ mod tests {
     #[test]
     fn only_a_receipts_name_is_taken_for_one() {
         assert_eq!(hash_in("hmc-3gcf56nlseiyiyh2wy7l-00004").as_deref(), Some("3gcf56nlseiyiyh2wy7l"));
-        for other in ["vc1-1-30", "hmc-short-00004", "hmc-3gcf56nlseiyiyh2wy7l", "-3gcf56nlseiyiyh2wy7l-00004"] {
+        for other in [
+            "vc1-1-30",
+            "hmc-short-00004",
+            "hmc-3gcf56nlseiyiyh2wy7l",
+            "-3gcf56nlseiyiyh2wy7l-00004",
+        ] {
             assert_eq!(hash_in(other), None, "{other}");
         }
     }

@@ -188,7 +188,10 @@ impl Record {
             out.push_str(&format!("; taken after all: {}", self.adopted_how));
         }
         if !self.resolved_as.is_empty() {
-            out.push_str(&format!("; {} says {}: {}", self.resolved_by, self.resolved_as, self.resolved_reason));
+            out.push_str(&format!(
+                "; {} says {}: {}",
+                self.resolved_by, self.resolved_as, self.resolved_reason
+            ));
         }
         if !self.end.is_empty() {
             let at = self.ended_at.map(|at| format!(" at {}", clock(at, page))).unwrap_or_default();

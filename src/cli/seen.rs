@@ -16,6 +16,8 @@ use crate::api::HOLD_ANNOTATION;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
 use crate::api::common::TargetStatus;
+use crate::upgrade::reason::Reason;
+use crate::upgrade::slots::CONNECTION_LIMIT;
 
 /// One upgrade.
 #[derive(Clone, Debug, Serialize)]
@@ -108,7 +110,10 @@ impl Upgrade {
         let version = [spec("version"), spec("desiredVersion")].into_iter().find(|v| !v.is_empty());
         let annotations = object.pointer("/metadata/annotations");
         let hold = annotations.and_then(|all| all.get(HOLD_ANNOTATION)).and_then(Value::as_str);
-        let status = object.get("status").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let status = object
+            .get("status")
+            .cloned()
+            .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let status = typed(&status).map_err(|error| match error {
             ClusterError::Unreadable { why, .. } => ClusterError::Unreadable {
                 what: kind.name(&name),
@@ -163,9 +168,10 @@ impl Upgrade {
         self.status.targets.iter().filter(|row| in_flight(row))
     }
 
-    /// It waits for a slot of its Connection, or of its own strategy.
+    /// It waits for a slot of its Connection; not only for one of its own strategy.
     pub fn waits_for_slot(&self) -> bool {
-        self.status.blockers.iter().any(|b| b.reason == "LimitReached")
+        let of_connection = |b: &Blocker| b.reason == Reason::LimitReached.word() && b.message.contains(CONNECTION_LIMIT);
+        self.status.blockers.iter().any(of_connection)
     }
 
     /// Reason of its Ready condition.

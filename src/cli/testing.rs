@@ -32,7 +32,10 @@ pub fn upgrade(kind: &str, namespace: &str, name: &str, spec: &Value, status: &V
         },
         "spec": spec, "status": {"observedGeneration": 1},
     });
-    object["status"].as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+    object["status"]
+        .as_object_mut()
+        .unwrap()
+        .extend(status.as_object().unwrap().clone());
     Upgrade::read(&kind, &object).unwrap()
 }
 
@@ -40,7 +43,8 @@ pub fn upgrade(kind: &str, namespace: &str, name: &str, spec: &Value, status: &V
 pub fn night() -> Vec<Upgrade> {
     let vc = json!({"connectionRef": {"name": "vc1"}, "desiredVersion": "v1.30.5+vmware.2"});
     let row = |name: &str, shown: &str, more: Value| {
-        let mut row = json!({"name": name, "displayName": shown, "desiredVersion": "v1.30.5+vmware.2", "currentVersion": "v1.29.7+vmware.1"});
+        let mut row =
+            json!({"name": name, "displayName": shown, "desiredVersion": "v1.30.5+vmware.2", "currentVersion": "v1.29.7+vmware.1"});
         row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         row
     };
@@ -58,7 +62,7 @@ pub fn night() -> Vec<Upgrade> {
         "message": "next window opens Sun 29 Nov 02:00 Europe/Madrid (spec.schedule.windows)",
         "blockers": [
             {"reason": "WaitingForWindow", "message": "next window opens Sun 29 Nov 02:00 Europe/Madrid (spec.schedule.windows)", "until": "2026-11-29T01:00:00Z"},
-            {"reason": "LimitReached", "message": "Connection vc1 allows 1 at once (spec.limits.maxConcurrentUpgrades); older upgrades go first"},
+            {"reason": "LimitReached", "message": "Connection vc1 allows 1 at once (spec.limits.maxConcurrentUpgrades), and all are in flight; this upgrade goes next"},
         ],
         "conditions": [{"type": "Ready", "status": "False", "reason": "WaitingForWindow"}, {"type": "Reconciling", "status": "True", "reason": "WaitingForWindow"}],
         "targets": [row("domain-c50", "branch-1", json!({"state": "PENDING", "reason": "Evaluating"}))],

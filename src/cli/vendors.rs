@@ -24,7 +24,10 @@ pub fn where_to_look(record: &Record, page: &Page) -> Vec<String> {
     let (version, at) = (&record.version, key.authority.as_str());
     match key.vendor {
         VendorType::VCenter => vec![
-            format!("vSphere Client of {at}: Workload Management > Updates, the Supervisor on cluster {}", key.object),
+            format!(
+                "vSphere Client of {at}: Workload Management > Updates, the Supervisor on cluster {}",
+                key.object
+            ),
             format!("is it at {version}, or on its way there? and Monitor > Tasks of that cluster, from {since} on"),
             format!("in the API: GET /api/vcenter/namespace-management/software/clusters/{}", key.object),
         ],

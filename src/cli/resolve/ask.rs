@@ -54,7 +54,9 @@ fn ask_verdict(input: &mut impl BufRead, out: &mut impl Write, known: &Known) ->
     let words: Vec<&str> = fitting.iter().map(|v| v.word()).collect();
     let question = format!("what became of it? ({}; empty to leave it) ", words.join(", "));
     loop {
-        let Some(answer) = line(input, out, &question)? else { return Ok(None) };
+        let Some(answer) = line(input, out, &question)? else {
+            return Ok(None);
+        };
         if let Some(verdict) = fitting.iter().find(|v| v.word().eq_ignore_ascii_case(&answer)) {
             return Ok(Some(*verdict));
         }
@@ -96,7 +98,15 @@ mod tests {
 
     #[test]
     fn nothing_is_written_that_was_not_said_twice() {
-        for typed in ["", "\n", "started\n", "started\n\n", "started\nseen\n", "started\nseen\nno\n", "started\nseen\ny\n"] {
+        for typed in [
+            "",
+            "\n",
+            "started\n",
+            "started\n\n",
+            "started\nseen\n",
+            "started\nseen\nno\n",
+            "started\nseen\ny\n",
+        ] {
             assert_eq!(told(typed, None, None, false).0, None, "{typed:?}");
         }
         assert_eq!(told("", Some(Verdict::Failed), Some("seen"), false).0, None, "the input is over");

@@ -30,8 +30,10 @@ const LONGEST_REASON: usize = 1024;
 
 /// Options of `windlass resolve`.
 #[derive(Debug, Args)]
-#[command(after_help = "Takes the role windlass-resolver. The word is given once and cannot be taken back.\n\
-                        Exit codes: 0 if it was written, or if nothing was asked for; 1 if it was not written.")]
+#[command(
+    after_help = "Takes the role windlass-resolver. The word is given once and cannot be taken back.\n\
+                        Exit codes: 0 if it was written, or if nothing was asked for; 1 if it was not written."
+)]
 pub struct ResolveArgs {
     /// Which cluster.
     #[command(flatten)]

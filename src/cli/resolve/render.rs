@@ -32,7 +32,14 @@ pub fn text(known: &Known, page: &Page) -> String {
                 line("", &format!("at {version} when it was last seen"));
             }
         }
-        None => line("seen", &format!("no upgrade that can be read shows it: {} in {}", record.asked_by(), record.namespace)),
+        None => line(
+            "seen",
+            &format!(
+                "no upgrade that can be read shows it: {} in {}",
+                record.asked_by(),
+                record.namespace
+            ),
+        ),
     }
     for (n, place) in where_to_look(record, page).iter().enumerate() {
         line(if n == 0 { "look at" } else { "" }, place);
@@ -81,7 +88,11 @@ mod tests {
     #[test]
     fn the_evidence_is_shown_before_anybody_is_asked() {
         let known = known(&json!({}));
-        let answer = format!("{}what became of it? (NotStarted, Started, Succeeded, Failed; empty to leave it) \n{}", text(&known, &page()), later(&known, &page()));
+        let answer = format!(
+            "{}what became of it? (NotStarted, Started, Succeeded, Failed; empty to leave it) \n{}",
+            text(&known, &page()),
+            later(&known, &page())
+        );
         as_in_the_guide("kubectl windlass resolve hmc-3gcf56nlseiyiyh2wy7l-00004", &answer);
     }
 

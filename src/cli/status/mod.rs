@@ -41,7 +41,11 @@ pub struct StatusArgs {
 
 fn upgrade_kind(name: &str) -> Result<Kind, String> {
     let kind = kinds::find(name).map_err(|e| e.to_string())?;
-    if kind.upgrade { Ok(kind) } else { Err(format!("{} is no kind of upgrade", kind.kind)) }
+    if kind.upgrade {
+        Ok(kind)
+    } else {
+        Err(format!("{} is no kind of upgrade", kind.kind))
+    }
 }
 
 impl StatusArgs {

@@ -161,7 +161,10 @@ fn foot(upgrades: &[Upgrade], page: &Page) -> String {
     let count = |of: &dyn Fn(&Upgrade) -> bool| upgrades.iter().filter(|u| of(u)).count();
     let parts: Vec<String> = [
         (count(&|u| u.state() == "SUCCESS"), "done"),
-        (count(&|u| matches!(u.state(), "STARTED" | "RUNNING") && !u.needs_somebody()), "under way"),
+        (
+            count(&|u| matches!(u.state(), "STARTED" | "RUNNING") && !u.needs_somebody()),
+            "under way",
+        ),
         (count(&|u| !u.over() && u.state() == "PENDING"), "waiting"),
         (count(&|u| u.state() == "UNKNOWN" && !u.needs_somebody()), "in doubt"),
         (count(&Upgrade::needs_somebody), "for somebody to look at"),
@@ -215,7 +218,15 @@ mod tests {
     #[test]
     fn an_end_is_painted_and_a_plain_page_has_no_escape() {
         assert!(!tree(&night(), true, "x", &page()).contains('\u{1b}'));
-        let coloured = tree(&night(), false, "x", &Page { paint: Paint::COLOURS, ..page() });
+        let coloured = tree(
+            &night(),
+            false,
+            "x",
+            &Page {
+                paint: Paint::COLOURS,
+                ..page()
+            },
+        );
         assert!(coloured.contains("\u{1b}[32mSUCCESS\u{1b}[0m") && coloured.contains("\u{1b}[33mUNKNOWN\u{1b}[0m"));
     }
 

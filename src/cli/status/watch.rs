@@ -118,7 +118,8 @@ impl Known {
             }
             Ok(Event::InitDone) => {
                 let there = self.listed.remove(&kind.kind).unwrap_or_default();
-                self.upgrades.retain(|key, upgrade| upgrade.kind != kind.kind || there.contains(key));
+                self.upgrades
+                    .retain(|key, upgrade| upgrade.kind != kind.kind || there.contains(key));
                 if !self.complete.contains(&kind.kind) {
                     self.complete.push(kind.kind.clone());
                 }
@@ -177,7 +178,12 @@ fn changes(
         .map(|(name, text)| if structured { text.clone() } else { format!("{at} {name} {text}") })
         .collect();
     if !structured {
-        lines.extend(shown.keys().filter(|name| !now.contains_key(*name)).map(|name| format!("{at} {name} gone")));
+        lines.extend(
+            shown
+                .keys()
+                .filter(|name| !now.contains_key(*name))
+                .map(|name| format!("{at} {name} gone")),
+        );
     }
     *shown = now;
     Ok(lines)

@@ -16,7 +16,9 @@ pub fn next(upgrade: &Upgrade, page: &Page) -> Vec<String> {
         }
     }
     for word in reasons {
-        let Some(reason) = Reason::ALL.iter().find(|reason| reason.word() == word) else { continue };
+        let Some(reason) = Reason::ALL.iter().find(|reason| reason.word() == word) else {
+            continue;
+        };
         for line in about(*reason, upgrade, page) {
             if !out.contains(&line) {
                 out.push(line);
@@ -33,9 +35,7 @@ fn about(reason: Reason, upgrade: &Upgrade, page: &Page) -> Vec<String> {
     let connection = &upgrade.connection;
     let one = |line: String| vec![line];
     match reason {
-        Reason::NeedsResolution | Reason::LostSight => receipts(upgrade, reason)
-            .map(|receipt| format!("{me} resolve {receipt}"))
-            .collect(),
+        Reason::NeedsResolution | Reason::LostSight => receipts(upgrade, reason).map(|receipt| format!("{me} resolve {receipt}")).collect(),
         Reason::StartInDoubt => receipts(upgrade, reason)
             .map(|receipt| format!("nothing yet: evidence is sought. What is known: {me} resolve {receipt}"))
             .collect(),
@@ -52,7 +52,9 @@ fn about(reason: Reason, upgrade: &Upgrade, page: &Page) -> Vec<String> {
         Reason::LimitReached => one(format!(
             "wait, or raise spec.limits.maxConcurrentUpgrades of Connection {connection}, or spec.strategy.maxConcurrent"
         )),
-        Reason::VersionNotOffered => one(format!("kubectl get inventories -n {namespace} -o wide   # what {connection} offers")),
+        Reason::VersionNotOffered => one(format!(
+            "kubectl get inventories -n {namespace} -o wide   # what {connection} offers"
+        )),
         Reason::TargetNotFound => one("correct the id of the target in the spec".to_owned()),
         Reason::IdentityMismatch => one("correct the id of the target, or its name, in the spec".to_owned()),
         Reason::InvalidSchedule => one("mend spec.schedule, here or on the Connection, as the message says".to_owned()),
@@ -62,9 +64,9 @@ fn about(reason: Reason, upgrade: &Upgrade, page: &Page) -> Vec<String> {
             one("mend what the message names, then set a new spec.runKey to ask again".to_owned())
         }
         Reason::NotStartedInTime => one("set a later spec.schedule.notAfter and a new spec.runKey to ask again".to_owned()),
-        Reason::TooManyFailures | Reason::PartlyFailed | Reason::VendorCancelled => one(
-            "look at the targets above; fix an entry, raise strategy.maxFailures, or set a new spec.runKey".to_owned(),
-        ),
+        Reason::TooManyFailures | Reason::PartlyFailed | Reason::VendorCancelled => {
+            one("look at the targets above; fix an entry, raise strategy.maxFailures, or set a new spec.runKey".to_owned())
+        }
         Reason::Overdue => one("look at the target with the vendor: it still says that it upgrades".to_owned()),
         Reason::TargetInError => one("clear the error of the target with the vendor; it goes on by itself then".to_owned()),
         Reason::RepositoryUnreachable => one("see why the target does not reach its repository; it is asked again by itself".to_owned()),

@@ -27,8 +27,10 @@ use crate::api::Connection;
 
 /// Options of `windlass why`.
 #[derive(Debug, Args)]
-#[command(after_help = "Works without the right to read receipts: what was sent is then told as far as the status goes.\n\
-                        Exit codes: 0, or 1 if there is no such upgrade or the cluster could not be asked.")]
+#[command(
+    after_help = "Works without the right to read receipts: what was sent is then told as far as the status goes.\n\
+                        Exit codes: 0, or 1 if there is no such upgrade or the cluster could not be asked."
+)]
 pub struct WhyArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -152,7 +154,10 @@ fn line(upgrade: &Upgrade, others: &[Upgrade]) -> Line {
     let mut line = Line::default();
     let mut ahead: Vec<&Upgrade> = Vec::new();
     for other in same {
-        let busy: Vec<&str> = other.in_flight().map(|row| row.display_name.as_deref().unwrap_or(&row.name)).collect();
+        let busy: Vec<&str> = other
+            .in_flight()
+            .map(|row| row.display_name.as_deref().unwrap_or(&row.name))
+            .collect();
         if !busy.is_empty() {
             line.in_flight.push(format!("{} ({})", other.called, busy.join(", ")));
         }
@@ -184,7 +189,11 @@ async fn runs(cluster: &Cluster, upgrade: &Upgrade, page: &Page) -> Result<Recei
         };
         // A receipt that somebody else asked for may be what a row shows, too: a run that was begun before this object was made.
         if (asked && upgrade.status.targets.iter().any(shown))
-            || upgrade.status.targets.iter().any(|row| row.receipt.as_ref() == Some(&record.receipt))
+            || upgrade
+                .status
+                .targets
+                .iter()
+                .any(|row| row.receipt.as_ref() == Some(&record.receipt))
         {
             records.push(record);
         }

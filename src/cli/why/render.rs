@@ -101,7 +101,15 @@ fn line(why: &Why) -> Vec<String> {
 /// Every target, unless the upgrade has one by its kind, of which all was said.
 fn targets(why: &Why, page: &Page) -> Vec<String> {
     if why.upgrade.status.target.is_some() {
-        return why.upgrade.status.targets.first().map(versions).into_iter().filter(|v| !v.is_empty()).collect();
+        return why
+            .upgrade
+            .status
+            .targets
+            .first()
+            .map(versions)
+            .into_iter()
+            .filter(|v| !v.is_empty())
+            .collect();
     }
     let rows: Vec<Vec<Cell>> = why.upgrade.status.targets.iter().map(|row| target(row, page)).collect();
     columns(&rows, page.paint)
@@ -109,7 +117,11 @@ fn targets(why: &Why, page: &Page) -> Vec<String> {
 
 fn target(row: &TargetStatus, page: &Page) -> Vec<Cell> {
     let state = row.state.clone().unwrap_or_default();
-    let progress = row.progress.filter(|_| state == "RUNNING").map(|p| format!("{p}% ")).unwrap_or_default();
+    let progress = row
+        .progress
+        .filter(|_| state == "RUNNING")
+        .map(|p| format!("{p}% "))
+        .unwrap_or_default();
     let scheduled = row.scheduled_at.map(|at| format!("scheduled for {} ", page.moment_and_wait(at)));
     let why = row.message.clone().or_else(|| row.reason.clone()).unwrap_or_default();
     vec![
@@ -151,8 +163,12 @@ fn as_status_tells(row: &TargetStatus) -> String {
     let what = match (&row.receipt, row.reason.as_deref()) {
         (None, Some("WaitingForRetry")) => "a start was sent and not taken".to_owned(),
         (None, _) => "nothing was sent".to_owned(),
-        (Some(receipt), Some("AlreadyAtVersion" | "NotStartedInTime" | "WouldDowngrade")) => format!("nothing was sent (receipt {receipt})"),
-        (Some(receipt), Some("StartInDoubt" | "NeedsResolution")) => format!("a start that may or may not have been taken (receipt {receipt})"),
+        (Some(receipt), Some("AlreadyAtVersion" | "NotStartedInTime" | "WouldDowngrade")) => {
+            format!("nothing was sent (receipt {receipt})")
+        }
+        (Some(receipt), Some("StartInDoubt" | "NeedsResolution")) => {
+            format!("a start that may or may not have been taken (receipt {receipt})")
+        }
         (Some(receipt), _) => format!("a start was sent (receipt {receipt})"),
     };
     format!("{}: {what}", row.name)
@@ -161,14 +177,20 @@ fn as_status_tells(row: &TargetStatus) -> String {
 /// How old that is, and whether it is of the newest spec.
 fn seen(why: &Why, page: &Page) -> String {
     let upgrade = &why.upgrade;
-    let changed = upgrade.last_change.map(|at| format!("; last change {}", page.apart(at))).unwrap_or_default();
+    let changed = upgrade
+        .last_change
+        .map(|at| format!("; last change {}", page.apart(at)))
+        .unwrap_or_default();
     match upgrade.status.observed_generation {
         Some(seen) if seen == upgrade.generation => format!("the newest spec was looked at{changed}"),
         Some(seen) if seen > 0 => format!(
             "generation {} was not looked at yet, this is of generation {seen}{changed}; is Windlass up? {} doctor -n {}",
             upgrade.generation, page.me, upgrade.namespace
         ),
-        _ => format!("nobody has looked at it yet; is Windlass up? {} doctor -n {}", page.me, upgrade.namespace),
+        _ => format!(
+            "nobody has looked at it yet; is Windlass up? {} doctor -n {}",
+            page.me, upgrade.namespace
+        ),
     }
 }
 
@@ -224,7 +246,10 @@ mod tests {
             receipts: Receipts::Hidden("you may not".to_owned()),
         };
         let text = text(&why, &page());
-        assert!(text.contains("sent       domain-c8: a start was sent (receipt vcenter-4zur24ls5xnrf3hvwxdm-00002)"), "{text}");
+        assert!(
+            text.contains("sent       domain-c8: a start was sent (receipt vcenter-4zur24ls5xnrf3hvwxdm-00002)"),
+            "{text}"
+        );
         assert!(text.contains("domain-c34: nothing was sent\n"), "{text}");
         assert!(text.contains("receipts are read by windlass-auditor"), "{text}");
     }
