@@ -17,6 +17,7 @@ use super::kinds;
 use super::kinds::Kind;
 use super::kinds::Named;
 use super::kinds::NotNamed;
+use super::page::Lines as _;
 use super::page::Page;
 use super::seen::Upgrade;
 use super::seen::row_name;
@@ -90,7 +91,7 @@ struct Held {
     /// Where it is an upgrade.
     upgrade: Option<Upgrade>,
     /// A hold of its Connection.
-    connection_held: Option<String>,
+    connection_hold: Option<String>,
 }
 
 /// Holds.
@@ -127,7 +128,7 @@ async fn gather(named: &Named, cluster: &Cluster) -> Result<(Kind, Held), Cluste
         called: kind.name(&named.name),
         namespace: cluster.namespace.clone(),
         before: hold_of(&object),
-        connection_held: connection.as_ref().and_then(hold_of),
+        connection_hold: connection.as_ref().and_then(hold_of),
         upgrade,
     };
     Ok((kind, held))
@@ -146,18 +147,18 @@ async fn annotate(cluster: &Cluster, kind: &Kind, name: &str, value: &Value) -> 
 fn told_hold(held: &Held, why: &str, page: &Page) -> String {
     let mut out = format!("{} -n {} is held: {why}\n", held.called, held.namespace);
     if let Some(before) = held.before.as_ref().filter(|before| *before != why) {
-        out.push_str(&format!("it was held before: {before}\n"));
+        out.line(format!("it was held before: {before}"));
     }
     let running: Vec<String> = held.upgrade.iter().flat_map(Upgrade::in_flight).map(row_name).collect();
-    out.push_str(&match (held.upgrade.is_some(), running.is_empty()) {
-        (true, true) => "nothing of it starts\n".to_owned(),
+    out.line(match (held.upgrade.is_some(), running.is_empty()) {
+        (true, true) => "nothing of it starts".to_owned(),
         (true, false) => format!(
-            "nothing more of it starts; what is under way is followed to its end: {}\n",
+            "nothing more of it starts; what is under way is followed to its end: {}",
             running.join(", ")
         ),
-        (false, _) => "nothing starts through it; what is under way is followed to its end\n".to_owned(),
+        (false, _) => "nothing starts through it; what is under way is followed to its end".to_owned(),
     });
-    out.push_str(&format!("to go on: {} release {} -n {}\n", page.me, held.called, held.namespace));
+    out.line(format!("to go on: {} release {} -n {}", page.me, held.called, held.namespace));
     out
 }
 
@@ -167,9 +168,9 @@ fn told_release(held: &Held, page: &Page) -> String {
         None => format!("{} -n {} is not held; nothing was changed\n", held.called, held.namespace),
     };
     if let Some(upgrade) = &held.upgrade {
-        if let Some(why) = &held.connection_held {
-            out.push_str(&format!(
-                "its Connection is held too: {why}\nnext: {} release conn/{} -n {}\n",
+        if let Some(why) = &held.connection_hold {
+            out.line(format!(
+                "its Connection is held too: {why}\nnext: {} release conn/{} -n {}",
                 page.me, upgrade.connection, held.namespace
             ));
         }
@@ -193,7 +194,7 @@ mod tests {
             namespace: "vsphere".to_owned(),
             before: before.map(str::to_owned),
             upgrade: Some(night().remove(3)),
-            connection_held: None,
+            connection_hold: None,
         }
     }
 
@@ -214,7 +215,7 @@ mod tests {
             &told_release(&held(Some("storage alarm, INC-4711")), &page()),
         );
         let mut both = held(None);
-        both.connection_held = Some("freeze".to_owned());
+        both.connection_hold = Some("freeze".to_owned());
         let text = told_release(&both, &page());
         assert!(
             text.contains("is not held; nothing was changed") && text.contains("release conn/vc1 -n vsphere"),

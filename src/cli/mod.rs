@@ -89,7 +89,10 @@ enum Command {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let me = called_as(std::env::args_os().next().unwrap_or_default().as_ref());
-    let matches = command(me).get_matches();
+    let matches = match command(me).try_get_matches() {
+        Ok(matches) => matches,
+        Err(told) => return usage(&told),
+    };
     let ran = Cli::from_arg_matches(&matches)
         .map_err(anyhow::Error::from)
         .and_then(|cli| run(cli.command, me));
@@ -102,6 +105,16 @@ pub fn main() -> ExitCode {
 /// The command as it calls itself in its help.
 fn command(me: &'static str) -> clap::Command {
     Cli::command().bin_name(me)
+}
+
+/// Help that was asked for, or what is wrong with what was typed. That is an error like any other: the codes above 1 are answers of verbs.
+fn usage(told: &clap::Error) -> ExitCode {
+    let shown = told.print().is_ok();
+    if shown && !told.use_stderr() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// What people type: kubectl runs the plugin by its own name for it.

@@ -213,6 +213,26 @@ pub fn columns(rows: &[Vec<Cell>], paint: Paint) -> Vec<String> {
         .collect()
 }
 
+/// Answers are put together of lines.
+pub trait Lines {
+    /// Appends a line, and its end.
+    fn line(&mut self, line: impl AsRef<str>);
+
+    /// Appends part of a line, or several.
+    fn text(&mut self, text: impl AsRef<str>);
+}
+
+impl Lines for String {
+    fn line(&mut self, line: impl AsRef<str>) {
+        self.push_str(line.as_ref());
+        self.push('\n');
+    }
+
+    fn text(&mut self, text: impl AsRef<str>) {
+        self.push_str(text.as_ref());
+    }
+}
+
 /// `1 upgrade`, `2 upgrades`.
 pub fn many(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

@@ -16,6 +16,7 @@ use super::formats;
 use super::kinds;
 use super::kinds::Named;
 use super::page::Cell;
+use super::page::Lines as _;
 use super::page::Page;
 use super::page::columns;
 use super::page::many;
@@ -148,16 +149,16 @@ fn text(records: &[Record], wide: bool, page: &Page) -> String {
         out.push('\n');
         let rows: Vec<Vec<Cell>> = ledger.iter().map(|record| row(record, page)).collect();
         for (record, line) in ledger.iter().zip(columns(&rows, page.paint)) {
-            out.push_str(&format!("  {line}\n"));
+            out.line(format!("  {line}"));
             if wide {
-                out.push_str(&format!("    {}\n", page.paint.faint(&record.story(page))));
+                out.line(format!("    {}", page.paint.faint(&record.story(page))));
             }
         }
     }
     let open = records.iter().filter(|r| r.open()).count();
-    out.push_str(&format!("{}, {open} open\n", many(records.len(), "receipt")));
+    out.line(format!("{}, {open} open", many(records.len(), "receipt")));
     if let Some(doubt) = records.iter().find(|r| r.standing == "in doubt") {
-        out.push_str(&format!("next: {} resolve {}\n", page.me, doubt.receipt));
+        out.line(format!("next: {} resolve {}", page.me, doubt.receipt));
     }
     out
 }

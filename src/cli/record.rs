@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::cluster::ClusterError;
 use super::cluster::typed;
 use super::kinds;
+use super::page::Lines as _;
 use super::page::Page;
 use crate::api::UpgradeReceipt;
 use crate::controller::receipts;
@@ -105,7 +106,7 @@ impl Record {
         let answer = status.answer.clone().unwrap_or_default();
         let adopted = status.adopted.clone().unwrap_or_default();
         let end = status.end.clone().unwrap_or_default();
-        let resolution = object.spec.resolution.clone();
+        let resolution = core.resolution.clone();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Record {
             standing: standing(&core, now),
@@ -131,7 +132,7 @@ impl Record {
             end: end.kind,
             ended_at: end.at,
             end_how: end.how,
-            resolved_as: resolution.as_ref().map(|r| format!("{:?}", r.verdict)).unwrap_or_default(),
+            resolved_as: resolution.as_ref().map(|r| r.verdict.word().to_owned()).unwrap_or_default(),
             resolved_by: resolution.as_ref().map(|r| r.by.clone()).unwrap_or_default(),
             resolved_reason: resolution.map(|r| r.reason).unwrap_or_default(),
             requested_by_kind: claim.requested_by.kind.clone(),
@@ -180,22 +181,22 @@ impl Record {
         };
         if !self.answer.is_empty() {
             let message = Some(&self.answer_message).filter(|m| !m.is_empty()).map(|m| format!(" ({m})"));
-            out.push_str(&format!("; answer: {}{}", self.answer, message.unwrap_or_default()));
+            out.text(format!("; answer: {}{}", self.answer, message.unwrap_or_default()));
         } else if self.open() && self.note.is_empty() {
             out.push_str("; no answer");
         }
         if self.adopted_at.is_some() {
-            out.push_str(&format!("; taken after all: {}", self.adopted_how));
+            out.text(format!("; taken after all: {}", self.adopted_how));
         }
         if !self.resolved_as.is_empty() {
-            out.push_str(&format!(
+            out.text(format!(
                 "; {} says {}: {}",
                 self.resolved_by, self.resolved_as, self.resolved_reason
             ));
         }
         if !self.end.is_empty() {
             let at = self.ended_at.map(|at| format!(" at {}", clock(at, page))).unwrap_or_default();
-            out.push_str(&format!("; ended {}{at}: {}", self.end, self.end_how));
+            out.text(format!("; ended {}{at}: {}", self.end, self.end_how));
         }
         out
     }

@@ -9,6 +9,7 @@ mod plane;
 mod sim;
 
 mod chart;
+mod cli;
 mod conformance;
 mod console;
 mod crds;

@@ -140,8 +140,8 @@ mod tests {
         assert_eq!(findings[0].message, "nobody has tried it");
         assert_eq!(findings[1].message, "1 Connection, 0 ready");
         let mut held = connection("held", &json!({"type": "Ready", "status": "True", "reason": "Reachable"}));
-        let hold = [(HOLD_ANNOTATION.to_owned(), "freeze".to_owned())].into();
-        held.metadata.annotations = Some(hold);
+        let annotations = [(HOLD_ANNOTATION.to_owned(), "freeze".to_owned())].into();
+        held.metadata.annotations = Some(annotations);
         let findings = judge(&[held], "windlass");
         assert_eq!(
             (findings[0].level, findings[0].fix.as_deref()),

@@ -3,6 +3,7 @@
 use super::Finding;
 use super::Level;
 use crate::cli::page::Cell;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::page::columns;
 
@@ -22,9 +23,9 @@ pub fn text(findings: &[Finding], page: &Page) -> String {
         .collect();
     let mut out = String::new();
     for (finding, line) in sorted.iter().zip(columns(&rows, page.paint)) {
-        out.push_str(&format!("{line}\n"));
+        out.line(line);
         if let Some(fix) = &finding.fix {
-            out.push_str(&format!("      fix: {fix}\n"));
+            out.line(format!("      fix: {fix}"));
         }
     }
     out

@@ -191,9 +191,9 @@ fn verdict(row: &Row, started: bool, decision: &Decision) -> Verdict {
     }
     match (row.state, row.reason) {
         (State::Success, _) | (_, Reason::AlreadyAtVersion) => Verdict::Nothing,
-        (State::Rejected | State::Failed | State::Cancelled, _) => Verdict::Refuse,
         (State::Started | State::Running | State::Unknown, _) | (_, Reason::Starting | Reason::Started) => Verdict::Followed,
-        (State::Pending, Reason::WouldDowngrade | Reason::NotStartedInTime | Reason::IdentityMismatch) => Verdict::Refuse,
+        (State::Rejected | State::Failed | State::Cancelled, _)
+        | (State::Pending, Reason::WouldDowngrade | Reason::NotStartedInTime | Reason::IdentityMismatch) => Verdict::Refuse,
         // The whole is refused, or stopped for good: what has not begun will not.
         (State::Pending, _) if decision.summary.stalled => Verdict::Refuse,
         (State::Pending, _) => Verdict::Wait,

@@ -6,6 +6,7 @@ use super::Planned;
 use super::judge::Target;
 use super::judge::Verdict;
 use crate::cli::page::Cell;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::page::columns;
 use crate::cli::page::many;
@@ -17,7 +18,7 @@ pub fn text(plan: &Plan, wide: bool, page: &Page) -> String {
         out.push_str(&upgrade(planned, wide, page));
     }
     for note in &plan.notes {
-        out.push_str(&format!("note: {note}\n"));
+        out.line(format!("note: {note}"));
     }
     out.push_str(&sum(plan));
     out
@@ -32,20 +33,20 @@ fn upgrade(planned: &Planned, wide: bool, page: &Page) -> String {
     let head = page.paint.strong(&format!("{}/{}", planned.namespace, planned.called));
     let mut out = format!("{head}  {change}, through conn/{}\n", planned.connection);
     if let Some(why) = &planned.refused {
-        out.push_str(&format!("  {}  {why}\n", page.paint.state("refuse", "refuse")));
+        out.line(format!("  {}  {why}", page.paint.state("refuse", "refuse")));
         return out;
     }
     let rows: Vec<Vec<Cell>> = planned.targets.iter().map(|target| row(target, page)).collect();
     for (target, line) in planned.targets.iter().zip(columns(&rows, page.paint)) {
-        out.push_str(&format!("  {line}\n"));
+        out.line(format!("  {line}"));
         for assumed in &target.assumed {
-            out.push_str(&format!("          {}\n", page.paint.faint(assumed)));
+            out.line(format!("          {}", page.paint.faint(assumed)));
         }
     }
     // What all of them wait for was told with the first; the rest is for whoever wants everything.
     let told = |reason: &str| planned.targets.iter().any(|target| target.reason == reason);
     for blocker in planned.blockers.iter().filter(|b| wide || !told(&b.reason)) {
-        out.push_str(&format!("  also    {}: {}\n", blocker.reason, blocker.message));
+        out.line(format!("  also    {}: {}", blocker.reason, blocker.message));
     }
     out
 }
@@ -62,12 +63,11 @@ fn row(target: &Target, page: &Page) -> Vec<Cell> {
         None => format!("-> {}", target.desired_version),
     };
     let message = target.message.clone().unwrap_or_default();
-    let why = match target.verdict {
-        Verdict::Start => format!("now {message}"),
-        _ => {
-            let until = target.until.map(|until| format!(" until {}", page.moment_and_wait(until)));
-            format!("{}{}: {message}", target.reason, until.unwrap_or_default())
-        }
+    let why = if target.verdict == Verdict::Start {
+        format!("now {message}")
+    } else {
+        let until = target.until.map(|until| format!(" until {}", page.moment_and_wait(until)));
+        format!("{}{}: {message}", target.reason, until.unwrap_or_default())
     };
     let why = why.trim_end_matches([' ', ':']).to_owned();
     vec![Cell::state(word, word), name.into(), versions.into(), why.into()]
@@ -97,68 +97,65 @@ fn sum(plan: &Plan) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::exit_code;
+    use super::super::judge;
     use super::*;
     use crate::cli::testing::as_in_the_guide;
     use crate::cli::testing::page;
+    use crate::upgrade::facts::Facts;
+    use crate::upgrade::facts::TargetFacts;
+    use crate::upgrade::schedule::Written;
+    use crate::upgrade::schedule::WrittenWindow;
+    use crate::upgrade::sight::Sight;
+    use crate::upgrade::testing::FROM;
+    use crate::upgrade::testing::TO;
 
-    fn target(name: &str, shown: &str, verdict: Verdict, reason: &str, message: &str) -> Target {
-        Target {
-            name: name.to_owned(),
-            display_name: Some(shown.to_owned()),
-            verdict,
-            current_version: Some("v1.29.7+vmware.1".to_owned()),
-            desired_version: "v1.30.5+vmware.2".to_owned(),
-            reason: reason.to_owned(),
-            message: Some(message.to_owned()).filter(|m| !m.is_empty()),
-            until: None,
-            assumed: Vec::new(),
-        }
+    fn seen(object: &str, shown: &str, version: &str) -> TargetFacts {
+        TargetFacts::of(object).sights([Sight::still(90, version).called(shown)])
     }
 
-    fn planned(called: &str, change: Change, targets: Vec<Target>) -> Planned {
+    fn planned(called: &str, change: Change, facts: Facts) -> Planned {
         Planned {
             namespace: "vsphere".to_owned(),
             called: called.to_owned(),
             change,
             connection: "vc1".to_owned(),
             refused: None,
-            targets,
+            targets: judge::targets(facts.with(|f| f.wall = page().now)),
             blockers: Vec::new(),
         }
     }
 
+    /// Three manifests, judged by the operator's own core.
     fn night() -> Plan {
-        let mut waits = target(
-            "domain-c50",
-            "branch-1",
-            Verdict::Wait,
-            "WaitingForWindow",
-            "next window opens Sun 29 Nov 02:00 Europe/Madrid (spec.schedule.windows)",
-        );
-        waits.until = Some("2026-11-29T01:00:00Z".parse().unwrap());
-        waits.assumed = vec!["whether v1.30.5+vmware.2 is offered is not known here".to_owned()];
-        let prod = vec![
-            target("domain-c8", "lab-a", Verdict::Start, "", ""),
-            target(
-                "domain-c21",
-                "prod-a",
-                Verdict::Wait,
-                "WaitingForCanary",
-                "canaries go first; waiting for lab-a",
-            ),
-            target(
-                "domain-c34",
-                "prod-b",
-                Verdict::Refuse,
-                "WouldDowngrade",
-                "v1.28.1+vmware.1 would be a downgrade from v1.29.7+vmware.1; nothing was sent. Ask for a newer version",
-            ),
+        let prod = [
+            seen("domain-c8", "lab-a", FROM).canary(),
+            seen("domain-c21", "prod-a", FROM),
+            seen("domain-c34", "prod-b", TO),
         ];
+        let window = WrittenWindow {
+            cron: "0 2 * * SUN".to_owned(),
+            duration: Duration::from_hours(4),
+            time_zone: "Europe/Madrid".to_owned(),
+        };
+        let schedule = Written {
+            windows: vec![window],
+            ..Written::default()
+        };
+        let mut branches = planned(
+            "cub/branches",
+            Change::New,
+            Facts::batch(100, [seen("domain-c50", "branch-1", FROM)]).schedule(&schedule),
+        );
+        branches.targets[0].assumed = vec![format!("whether {TO} is offered is not known here")];
+        let back = seen("domain-c60", "test-rig", TO).wished_at(FROM);
         Plan {
             upgrades: vec![
-                planned("cub/prod", Change::Changed, prod),
-                planned("cub/branches", Change::New, vec![waits]),
+                planned("cub/prod", Change::Changed, Facts::batch(100, prod)),
+                branches,
+                planned("cub/test-rig", Change::Changed, Facts::batch(100, [back])),
             ],
             notes: Vec::new(),
         }
@@ -174,7 +171,7 @@ mod tests {
         let code = |plan: &Plan| format!("{:?}", exit_code(plan));
         let mut plan = night();
         assert_eq!(code(&plan), format!("{:?}", std::process::ExitCode::from(2)));
-        plan.upgrades[0].targets.pop();
+        plan.upgrades.pop();
         assert_eq!(code(&plan), format!("{:?}", std::process::ExitCode::SUCCESS));
         plan.upgrades[1].refused = Some("spec.version: Required value".to_owned());
         assert_eq!(code(&plan), format!("{:?}", std::process::ExitCode::from(2)));

@@ -91,12 +91,11 @@ pub fn sight(key: &TargetKey, told: &Told, ledger: &Ledger, wish: &Wish, wall: T
         assumed.push("the vendor's name of it is not known here".to_owned());
     }
     if seen.offered == Offered::Unasked && !matches!(seen.motion, Motion::NotSeen { .. }) {
-        seen.offered = match key.vendor {
-            VendorType::Hmc => Offered::Untold,
-            _ => {
-                assumed.push(format!("whether {} is offered is not known here", wish.version));
-                Offered::Versions(vec![wish.version.clone()])
-            }
+        seen.offered = if key.vendor == VendorType::Hmc {
+            Offered::Untold
+        } else {
+            assumed.push(format!("whether {} is offered is not known here", wish.version));
+            Offered::Versions(vec![wish.version.clone()])
         };
     }
     if key.vendor == VendorType::Hmc
@@ -196,5 +195,117 @@ fn remote(update: &crate::api::inventory::RemoteFirmwareUpdate) -> Job {
             window: std::time::Duration::ZERO,
             created: None,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::upgrade::facts::TargetFacts;
+    use crate::upgrade::receipt::Receipt;
+    use crate::upgrade::testing::FROM;
+    use crate::upgrade::testing::TO;
+    use crate::upgrade::testing::at;
+    use crate::upgrade::testing::mono;
+    use crate::upgrade::testing::vc1;
+
+    fn inventory(observed: u64, found: &Value) -> Inventory {
+        let mut status = json!({"observedAt": at(observed)});
+        status.as_object_mut().unwrap().extend(found.as_object().unwrap().clone());
+        serde_json::from_value(json!({
+            "apiVersion": "windlass.dev/v1alpha1", "kind": "Inventory", "metadata": {"name": "i", "namespace": "n"},
+            "spec": {"connectionRef": {"name": "vc1"}}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn listed(observed: u64, state: &str) -> Told {
+        let row = json!({"cluster": "domain-c8", "name": "lab-a", "currentVersion": FROM, "availableVersions": [TO], "state": state});
+        Told {
+            row: None,
+            inventory: Some(inventory(observed, &json!({"vcenter": {"clusters": [row]}}))),
+        }
+    }
+
+    fn seen(told: &Told, receipts: Vec<Receipt>) -> Assumed {
+        let target = TargetFacts::of("domain-c8");
+        let ledger = Ledger::read(&target.key, receipts).unwrap();
+        sight(&target.key, told, &ledger, target.wish.as_ref().unwrap(), at(1000), mono(1000))
+    }
+
+    #[test]
+    fn what_an_inventory_saw_is_taken_as_it_was_seen() {
+        let ready = seen(&listed(900, "READY"), Vec::new());
+        assert_eq!(ready.sight.looks.unwrap().version, FROM);
+        assert_eq!(ready.sight.offered, Offered::Versions(vec![TO.to_owned()]));
+        assert_eq!(ready.sight.identity.as_deref(), Some("lab-a"));
+        assert!(ready.assumed.is_empty());
+        let moving = seen(&listed(900, "PENDING"), Vec::new());
+        assert!(matches!(moving.sight.motion, Motion::Moving { .. }));
+        assert!(seen(&listed(900, "ERROR"), Vec::new()).sight.looks.unwrap().faulted);
+    }
+
+    #[test]
+    fn a_cluster_that_is_not_listed_is_not_assumed_to_be_there() {
+        let mut told = listed(900, "READY");
+        told.inventory = Some(inventory(900, &json!({"vcenter": {"clusters": []}})));
+        let gone = seen(&told, Vec::new());
+        assert!(matches!(gone.sight.motion, Motion::NotSeen { unknown_object: true, .. }) && gone.assumed.is_empty());
+    }
+
+    #[test]
+    fn an_inventory_from_before_an_upgrade_tells_nothing_of_after_it() {
+        let upgraded = Receipt::no(1).created(910).accepted(911).ended(EndKind::Succeeded, 950);
+        let after = seen(&listed(900, "READY"), vec![upgraded.clone()]);
+        assert_eq!(after.sight.looks.unwrap().version, TO);
+        assert_eq!(
+            after.assumed.len(),
+            1,
+            "what is offered to that version nobody has seen: {:?}",
+            after.assumed
+        );
+        let later = seen(&listed(960, "READY"), vec![upgraded]);
+        assert_eq!(later.sight.looks.unwrap().version, FROM, "somebody took it back since");
+    }
+
+    #[test]
+    fn what_nobody_has_seen_is_assumed_and_said() {
+        let unknown = seen(&Told::default(), Vec::new());
+        assert_eq!(unknown.sight.offered, Offered::Versions(vec![TO.to_owned()]));
+        assert_eq!(unknown.assumed.len(), 2, "{:?}", unknown.assumed);
+        let row = Told {
+            row: Some((at(800), FROM.to_owned(), Some("lab-a".to_owned()))),
+            inventory: None,
+        };
+        let known = seen(&row, Vec::new());
+        assert_eq!((known.sight.looks.unwrap().version.as_str(), known.assumed.len()), (FROM, 1));
+    }
+
+    #[test]
+    fn what_ibm_has_scheduled_is_seen_and_what_no_inventory_tells_is_said_to_be_assumed() {
+        let target = TargetFacts::of("console");
+        let key = TargetKey::console(vc1());
+        let look = |told: &Told| sight(&key, told, &Ledger::default(), target.wish.as_ref().unwrap(), at(1000), mono(1000));
+        let update = json!({
+            "elementUri": "/api/console/remote-firmware-updates/1f0c", "scheduledExecutionTime": at(5000), "targetBundle": "H41",
+            "state": "scheduled",
+        });
+        let hmc = json!({"hmc": {"bundleLevel": "H30", "remoteFirmwareUpdates": [update], "remoteFirmwareUpdateTokens": [{"expirationDate": at(9000)}]}});
+        let told = Told {
+            row: None,
+            inventory: Some(inventory(900, &hmc)),
+        };
+        let seen = look(&told);
+        assert_eq!(seen.sight.jobs[0].state, JobState::Queued);
+        assert_eq!((seen.sight.permitted, seen.assumed.len()), (Some(at(9000)), 0));
+        assert!(
+            look(&Told::default())
+                .assumed
+                .iter()
+                .any(|a| a.contains("what IBM has on its schedule"))
+        );
     }
 }

@@ -124,7 +124,7 @@ pub enum NotTaken {
         state: String,
     },
     /// A newer version wrote it.
-    #[error("receipt {receipt} was written by a newer version of Windlass: use that one's command line")]
+    #[error("receipt {receipt} holds a word that this version of Windlass does not know: use the command line of a newer one")]
     Unreadable {
         /// The receipt.
         receipt: String,
@@ -294,7 +294,7 @@ mod tests {
         for (change, says) in [
             (ended, "ended as Succeeded"),
             (said, "alice has said Started"),
-            (newer, "a newer version of Windlass"),
+            (newer, "does not know"),
         ] {
             let error = takes_a_word(&known(&change)).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

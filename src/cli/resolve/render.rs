@@ -2,6 +2,7 @@
 
 use super::Known;
 use super::Verdict;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::vendors::where_to_look;
 
@@ -16,7 +17,7 @@ pub fn text(known: &Known, page: &Page) -> String {
         record.version,
         record.object(),
     );
-    let mut line = |title: &str, text: &str| out.push_str(&format!("{title:<11}{text}\n"));
+    let mut line = |title: &str, text: &str| out.line(format!("{title:<11}{text}"));
     line("sent", &record.story(page));
     if !record.from_version.is_empty() {
         line("before", &format!("at {}", record.from_version));

@@ -2,6 +2,7 @@
 
 use crate::api::common::TargetStatus;
 use crate::cli::page::Cell;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::page::bar;
 use crate::cli::page::columns;
@@ -26,9 +27,9 @@ pub fn tree(upgrades: &[Upgrade], wide: bool, place: &str, page: &Page) -> Strin
         for (n, (upgrade, head)) in here.iter().zip(&heads).enumerate() {
             let last = n + 1 == here.len();
             let (branch, trunk) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            out.push_str(&format!("{branch}{head}\n"));
+            out.line(format!("{branch}{head}"));
             for line in below(upgrade, wide, page) {
-                out.push_str(&format!("{trunk}{line}\n"));
+                out.line(format!("{trunk}{line}"));
             }
         }
     }
@@ -180,7 +181,7 @@ fn foot(upgrades: &[Upgrade], page: &Page) -> String {
     out.push('\n');
     let somebody = upgrades.iter().filter(|u| u.needs_somebody());
     for upgrade in somebody.take(3) {
-        out.push_str(&format!("next: {} why {} -n {}\n", page.me, upgrade.called, upgrade.namespace));
+        out.line(format!("next: {} why {} -n {}", page.me, upgrade.called, upgrade.namespace));
     }
     out
 }

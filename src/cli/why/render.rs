@@ -6,6 +6,7 @@ use super::advice;
 use crate::api::common::Blocker;
 use crate::api::common::TargetStatus;
 use crate::cli::page::Cell;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::page::columns;
 use crate::cli::seen::row_name;
@@ -28,7 +29,7 @@ pub fn text(why: &Why, page: &Page) -> String {
 fn section(out: &mut String, title: &str, lines: Vec<String>) {
     for (n, line) in lines.into_iter().enumerate() {
         let title = if n == 0 { title } else { "" };
-        out.push_str(&format!("{title:<11}{line}\n"));
+        out.line(format!("{title:<11}{line}"));
     }
 }
 
@@ -51,13 +52,13 @@ fn head(why: &Why, page: &Page) -> String {
         upgrade.namespace
     );
     if let Some(message) = &status.message {
-        out.push_str(&format!("{message}\n"));
+        out.line(message);
     }
     if let Some(next) = status.next_action_at.filter(|_| !upgrade.over()) {
-        out.push_str(&format!("goes on {}\n", page.moment_and_wait(next)));
+        out.line(format!("goes on {}", page.moment_and_wait(next)));
     }
     if let Some(held) = &upgrade.held {
-        out.push_str(&format!("held: {held}\n"));
+        out.line(format!("held: {held}"));
     }
     out
 }

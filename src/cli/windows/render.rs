@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::Shown;
 use super::Windows;
 use crate::cli::page::Cell;
+use crate::cli::page::Lines as _;
 use crate::cli::page::Page;
 use crate::cli::page::columns;
 use crate::cli::page::span;
@@ -23,8 +24,8 @@ pub fn text(windows: &Windows, page: &Page) -> String {
     }
     if let Some(late) = &windows.too_late {
         let whose = if late.of_connection { "the Connection's" } else { "its" };
-        out.push_str(&format!(
-            "no more, {whose} schedule.notAfter has passed: {}\n",
+        out.line(format!(
+            "no more, {whose} schedule.notAfter has passed: {}",
             page.moment_and_wait(late.not_after)
         ));
         return out;
@@ -34,17 +35,17 @@ pub fn text(windows: &Windows, page: &Page) -> String {
             let until = first
                 .until
                 .map_or_else(|| "no end in sight".to_owned(), |until| page.moment_and_wait(until));
-            out.push_str(&format!("open, until {until}\n"));
+            out.line(format!("open, until {until}"));
         }
-        Some(first) => out.push_str(&format!("closed, opens {}\n", page.apart(first.from))),
+        Some(first) => out.line(format!("closed, opens {}", page.apart(first.from))),
         None => out.push_str("closed\n"),
     }
     for wait in &windows.waits {
-        out.push_str(&format!("  {}: {}\n", wait.reason, wait.message));
+        out.line(format!("  {}: {}", wait.reason, wait.message));
     }
     let rows: Vec<Vec<Cell>> = windows.openings.iter().zip(1..).map(|(shown, n)| row(shown, n, page)).collect();
     for line in columns(&rows, page.paint) {
-        out.push_str(&format!("  {line}\n"));
+        out.line(format!("  {line}"));
     }
     out
 }

@@ -1,7 +1,10 @@
 //! The cluster as these verbs see it: through the kubeconfig, with the rights of whoever types.
 //!
-//! No vendor is ever asked anything from here. Whatever is read is made [harmless](crate::vendor::text::harmless) for a terminal here, in one
+//! No vendor is ever asked anything from here. Whatever is read is made [harmless](made_harmless) for a terminal here, in one
 //! place; what is refused is told with what to do about it.
+
+mod error;
+mod objects;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,16 +24,21 @@ use kube::api::PatchParams;
 use kube::api::PostParams;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use self::error::ClusterError;
+pub use self::error::answer;
+use self::error::causes;
+use self::error::role_for;
+pub use self::objects::made_harmless;
+pub use self::objects::text;
+pub use self::objects::typed;
+pub use self::objects::value;
 use super::kinds;
 use super::kinds::Kind;
 use super::kinds::Named;
-use super::kinds::NotNamed;
 use crate::api::GROUP;
 use crate::clock::Clock;
-use crate::vendor::text::harmless;
 
 /// Longest wait for an answer of the API server: somebody waits in front of the terminal.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,118 +61,6 @@ pub struct Access {
     /// The namespace to look in. Default: that of the context.
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-}
-
-/// Why the cluster gave no answer, or not the one that was wanted.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// There is no kubeconfig that can be used.
-    #[error("no cluster to ask: {why}; give --kubeconfig FILE or --context NAME, or set KUBECONFIG")]
-    NoConfig {
-        /// Why.
-        why: String,
-    },
-    /// Nothing answers.
-    #[error("the API server does not answer: {why}; try: kubectl version")]
-    Unreachable {
-        /// Why.
-        why: String,
-    },
-    /// The credentials of the kubeconfig are not accepted.
-    #[error("the API server does not know you: {said}; log in to the cluster again")]
-    Unknown {
-        /// What the API server said.
-        said: String,
-    },
-    /// RBAC.
-    #[error("you may not {verb} {what}: {said}{}", ask_for(.role.as_deref()))]
-    Forbidden {
-        /// What was tried.
-        verb: &'static str,
-        /// On what.
-        what: String,
-        /// What the API server said.
-        said: String,
-        /// The role of the chart that may.
-        role: Option<String>,
-    },
-    /// The CRD is not there.
-    #[error("this cluster has no {what}: is Windlass installed here? Its CRDs: {me} crds | kubectl apply --server-side -f -")]
-    NotInstalled {
-        /// The plural.
-        what: String,
-        /// What people type.
-        me: &'static str,
-    },
-    /// No such object.
-    #[error("there is no {what} in namespace {namespace}{hint}")]
-    NotFound {
-        /// What was asked for.
-        what: String,
-        /// Where.
-        namespace: String,
-        /// What may have been meant.
-        hint: String,
-    },
-    /// No such object, of a kind without namespaces.
-    #[error("there is no {what} in this cluster{hint}")]
-    Nowhere {
-        /// What was asked for.
-        what: String,
-        /// What may have been meant.
-        hint: String,
-    },
-    /// Several kinds have an object of this name.
-    #[error("{name} is the name of {}: name the kind too", .found.join(" and of "))]
-    Ambiguous {
-        /// The name.
-        name: String,
-        /// What has it.
-        found: Vec<String>,
-    },
-    /// The API server refused it.
-    #[error("the API server refuses it: {said}")]
-    Refused {
-        /// Its words.
-        said: String,
-        /// Its code.
-        code: u16,
-    },
-    /// It answered something that is not understood.
-    #[error("what the API server answered about {what} cannot be read: {why}")]
-    Unreadable {
-        /// What was asked for.
-        what: String,
-        /// Why.
-        why: String,
-    },
-    /// The name cannot be resolved.
-    #[error(transparent)]
-    NotNamed(#[from] NotNamed),
-}
-
-fn ask_for(role: Option<&str>) -> String {
-    role.map(|role| format!("; ask for the ClusterRole {role}")).unwrap_or_default()
-}
-
-impl ClusterError {
-    /// A right is missing.
-    pub fn forbidden(&self) -> bool {
-        matches!(self, ClusterError::Forbidden { .. })
-    }
-}
-
-/// The role of the chart that may do this. A release of another name than `windlass` has them under that name.
-fn role_for(verb: &str, plural: &str) -> Option<String> {
-    let reads = matches!(verb, "get" | "list" | "watch");
-    let role = match plural {
-        "upgradereceipts" if reads => "auditor (granted by a ClusterRoleBinding)",
-        "upgradereceipts" => "resolver (granted by a ClusterRoleBinding)",
-        "connections" if !reads => "connection-admin",
-        _ if reads => "view",
-        _ => "edit",
-    };
-    Some(format!("windlass-{role}"))
 }
 
 /// A cluster that is asked.
@@ -383,32 +279,7 @@ impl Cluster {
 
     /// What an error of the API server means for whoever asked about a kind.
     pub fn error(&self, error: kube::Error, verb: &'static str, kind: &Kind) -> ClusterError {
-        answer(error, self.me, verb, &kind.plural, role_for(verb, &kind.plural))
-    }
-}
-
-/// What an error of the API server means.
-pub fn answer(error: kube::Error, me: &'static str, verb: &'static str, plural: &str, role: Option<String>) -> ClusterError {
-    let kube::Error::Api(status) = error else {
-        return ClusterError::Unreachable {
-            why: harmless(&causes(&error)),
-        };
-    };
-    let said = harmless(&status.message);
-    match status.code {
-        401 => ClusterError::Unknown { said },
-        403 if said.contains("is forbidden: User") => ClusterError::Forbidden {
-            verb,
-            what: plural.to_owned(),
-            said,
-            role,
-        },
-        // Asked for an object, it would have been answered by its absence.
-        404 => ClusterError::NotInstalled {
-            what: plural.to_owned(),
-            me,
-        },
-        code => ClusterError::Refused { said, code },
+        answer(error, self.me, verb, &kind.plural, Some(role_for(verb, &kind.plural)))
     }
 }
 
@@ -421,50 +292,6 @@ pub fn api(client: Client, kind: &Kind, namespace: Option<&str>) -> Api<DynamicO
     }
 }
 
-/// An object as JSON, made harmless.
-pub fn value(object: &DynamicObject) -> Result<Value, ClusterError> {
-    let read = serde_json::to_value(object).map_err(|e| ClusterError::Unreadable {
-        what: object.metadata.name.clone().unwrap_or_default(),
-        why: e.to_string(),
-    });
-    read.map(made_harmless)
-}
-
-/// All texts in it, made fit for a terminal.
-pub fn made_harmless(mut value: Value) -> Value {
-    fn walk(value: &mut Value) {
-        match value {
-            Value::String(text) => *text = harmless(text),
-            Value::Array(items) => items.iter_mut().for_each(walk),
-            Value::Object(fields) => {
-                *fields = std::mem::take(fields)
-                    .into_iter()
-                    .map(|(name, mut field)| {
-                        walk(&mut field);
-                        (harmless(&name), field)
-                    })
-                    .collect();
-            }
-            _ => {}
-        }
-    }
-    walk(&mut value);
-    value
-}
-
-/// A text in an object; empty where there is none.
-pub fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// An object as one of our types.
-pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, ClusterError> {
-    serde_json::from_value(object.clone()).map_err(|e| ClusterError::Unreadable {
-        what: format!("{} {}", text(object, "/kind"), text(object, "/metadata/name")),
-        why: e.to_string(),
-    })
-}
-
 /// The kind of receipts.
 pub fn receipts() -> Result<Kind, ClusterError> {
     Ok(kinds::find("upgradereceipts")?)
@@ -473,78 +300,4 @@ pub fn receipts() -> Result<Kind, ClusterError> {
 /// The kind of Connections.
 pub fn connections() -> Result<Kind, ClusterError> {
     Ok(kinds::find("connections")?)
-}
-
-/// An error with all its causes, each once.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !out.contains(&text) {
-            out = format!("{out}: {text}");
-        }
-        next = cause.source();
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn api_error(code: u16, message: &str) -> kube::Error {
-        let mut status = kube::core::Status::failure(message, "Reason");
-        status.code = code;
-        kube::Error::Api(Box::new(status))
-    }
-
-    #[test]
-    fn what_was_read_cannot_move_the_cursor_of_a_terminal() {
-        let read = made_harmless(json!({"a\u{1b}[2J": ["x\u{1b}]0;title\u{7}y", {"m": "one\ntwo\u{202e}three\u{9b}31m"}], "n": 1}));
-        assert_eq!(read, json!({"a [2J": ["x ]0;title y", {"m": "one twothree 31m"}], "n": 1}));
-    }
-
-    #[test]
-    fn a_missing_right_is_told_with_the_role_that_has_it() {
-        let error = answer(
-            api_error(403, "upgradereceipts.windlass.dev is forbidden: User \"jane\" cannot list"),
-            "windlass",
-            "list",
-            "upgradereceipts",
-            role_for("list", "upgradereceipts"),
-        );
-        assert!(error.forbidden());
-        assert!(error.to_string().contains("ask for the ClusterRole windlass-auditor"), "{error}");
-        for (verb, plural, role) in [
-            ("patch", "upgradereceipts", "resolver"),
-            ("patch", "clusterupgradebatches", "edit"),
-            ("patch", "connections", "connection-admin"),
-            ("get", "connections", "view"),
-        ] {
-            assert!(role_for(verb, plural).is_some_and(|r| r.starts_with(&format!("windlass-{role}"))));
-        }
-    }
-
-    #[test]
-    fn an_admission_policy_is_no_missing_right_and_a_missing_crd_is_told_as_one() {
-        let denied = answer(
-            api_error(403, "ValidatingAdmissionPolicy 'x' denied request: by must be you"),
-            "windlass",
-            "patch",
-            "y",
-            None,
-        );
-        assert!(!denied.forbidden() && denied.to_string().contains("by must be you"), "{denied}");
-        let absent = answer(
-            api_error(404, "the server could not find"),
-            "kubectl windlass",
-            "list",
-            "inventories",
-            None,
-        );
-        assert!(absent.to_string().contains("kubectl windlass crds | kubectl apply"), "{absent}");
-    }
 }
