@@ -33,7 +33,11 @@ async fn what_waits_is_never_told_with_more_rights_than_a_viewer_has() -> anyhow
         tree.contains("cub/prod  PENDING") && tree.contains("NotBefore: not before"),
         "{tree}"
     );
-    assert!(tree.contains("(in 59m)") || tree.contains("(in 1h"), "{tree}");
+    // An hour, less what a busy machine took until here.
+    assert!(
+        tree.contains("next ") && (tree.contains("(in 5") || tree.contains("(in 1h")),
+        "{tree}"
+    );
     let json: Value = serde_json::from_str(&viewer.types(&["status", "cub", "-o", "json"]).await?.with(0))?;
     assert_eq!(json["items"][0]["status"]["waitingFor"], "NotBefore");
 
