@@ -40,7 +40,7 @@ pub fn files() -> io::Result<Vec<(String, String)>> {
 }
 
 /// Writes `64.0` as `64`: bounds are floating point numbers in the CRD's types, but these bound integers.
-fn whole_numbers(value: &mut Value) {
+pub(super) fn whole_numbers(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),
         Value::Object(fields) => fields.values_mut().for_each(whole_numbers),

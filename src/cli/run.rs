@@ -82,9 +82,7 @@ pub struct RunArgs {
 pub fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     let clock = clock();
     telemetry::init(&args.log_level, args.log_format, clock.clone())?;
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        anyhow::bail!("another TLS provider was installed first");
-    }
+    tls_provider()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -136,8 +134,16 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The one TLS provider, for everything that speaks TLS in this process.
+pub(super) fn tls_provider() -> anyhow::Result<()> {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        anyhow::bail!("another TLS provider was installed first");
+    }
+    Ok(())
+}
+
 /// The system's clock; in a debug build, one that is off by what the file named in the environment says.
-fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     #[cfg(debug_assertions)]
     if let Some(file) = std::env::var_os(TEST_CLOCK) {
         return Clock::off_by_file(file.into());

@@ -1,6 +1,7 @@
 //! From objects to facts: the upgrade, its Connection, its targets' ledgers and sights, as the core wants them.
 //!
-//! Reads caches and memory only, and decides nothing. [`confirm`](super::confirm) uses it again with objects that were read live.
+//! Reads caches and memory only, and decides nothing. [`act`](super::act) uses it again with objects that were read live, and the command line's
+//! `plan` with what it read itself: what a process knows besides the objects is behind [`Known`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::context::Context;
+use super::ledgers::Ledgers;
+use super::sights::Held;
 use super::upgrade::Upgrade;
 use super::wakes::Who;
 use crate::api::Connection;
@@ -17,7 +20,9 @@ use crate::api::common::CanonicalDuration;
 use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
 use crate::upgrade::facts::Facts;
+use crate::upgrade::facts::HandedOver;
 use crate::upgrade::facts::QuotaFacts;
+use crate::upgrade::facts::Refusal;
 use crate::upgrade::facts::Reservation;
 use crate::upgrade::facts::Subject;
 use crate::upgrade::facts::TargetFacts;
@@ -33,6 +38,8 @@ use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
+use crate::upgrade::timing::Timing;
 
 /// A spec that the API server let in and that cannot be read all the same.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +54,101 @@ pub enum GatherError {
     },
 }
 
+/// What a process knows besides the objects themselves: the operator from its caches and its memory, `plan` from one look at the cluster.
+pub trait Known {
+    /// Wall clock.
+    fn wall(&self) -> Timestamp;
+
+    /// Our monotonic clock.
+    fn mono(&self) -> Mono;
+
+    /// The durations of the protocol.
+    fn timing(&self) -> &Timing;
+
+    /// False when starts are switched off for the whole operator.
+    fn starts_enabled(&self) -> bool;
+
+    /// Why what the API server serves is not enough to start anything on.
+    fn crds_outdated(&self) -> Option<String>;
+
+    /// All receipts.
+    fn ledgers(&self) -> &Ledgers;
+
+    /// The sights of a target, as this namespace may see them.
+    fn held(&self, namespace: &str, key: &TargetKey) -> Held;
+
+    /// What older resources would start through a Connection if there is a slot.
+    fn ahead(&self, who: &Who, through: &Who, created: Timestamp) -> BTreeSet<String>;
+
+    /// The last try of a resource on each target, where it came to no receipt.
+    fn refusals(&self, uid: &str) -> Vec<Refusal>;
+
+    /// An attempt of this process holds the receipt, and never came to use it.
+    fn abandoned(&self, receipt: &Receipt) -> bool;
+
+    /// What became of the token with which the vendor's people may schedule an upgrade.
+    fn handed_over(&self, connection: &Who) -> Option<HandedOver>;
+
+    /// What may still be asked through a Connection today, where its vendor counts.
+    fn quota(&self, connection: &Connection) -> Option<QuotaFacts>;
+}
+
+impl Known for Context {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    fn mono(&self) -> Mono {
+        self.clock.mono()
+    }
+
+    fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    fn starts_enabled(&self) -> bool {
+        self.starts_enabled
+    }
+
+    fn crds_outdated(&self) -> Option<String> {
+        self.served.objection()
+    }
+
+    fn ledgers(&self) -> &Ledgers {
+        &self.ledgers
+    }
+
+    fn held(&self, namespace: &str, key: &TargetKey) -> Held {
+        self.sights.of(namespace, key)
+    }
+
+    fn ahead(&self, who: &Who, through: &Who, created: Timestamp) -> BTreeSet<String> {
+        self.line.ahead(who, through, created, self.clock.wall())
+    }
+
+    fn refusals(&self, uid: &str) -> Vec<Refusal> {
+        self.starting.refusals(uid)
+    }
+
+    fn abandoned(&self, receipt: &Receipt) -> bool {
+        Context::abandoned(self, receipt)
+    }
+
+    fn handed_over(&self, connection: &Who) -> Option<HandedOver> {
+        self.clients.handed_over(connection)
+    }
+
+    fn quota(&self, connection: &Connection) -> Option<QuotaFacts> {
+        quota(self, connection)
+    }
+}
+
 /// Where the ledger of a target is read: the cache, or what was read live.
 pub type ReadLedger<'a> = dyn Fn(&TargetKey) -> Result<Ledger, Damaged> + 'a;
 
 /// The facts about an upgrade. `connection` is the one that its `connectionRef` names, if there is one.
 pub fn gather<K: Upgrade>(
-    context: &Context,
+    known: &dyn Known,
     object: &K,
     connection: Option<&Connection>,
     ledger: &ReadLedger<'_>,
@@ -66,26 +162,26 @@ pub fn gather<K: Upgrade>(
         generation: object.meta().generation.unwrap_or_default(),
         namespace,
     };
-    let (wall, mono) = (context.clock.wall(), context.clock.mono());
+    let (wall, mono) = (known.wall(), known.mono());
     let mut facts = Facts {
         wall,
         mono,
-        timing: context.timing.clone(),
-        starts_enabled: context.starts_enabled,
-        crds_outdated: context.served.objection(),
+        timing: known.timing().clone(),
+        starts_enabled: known.starts_enabled(),
+        crds_outdated: known.crds_outdated(),
         deleting: object.meta().deletion_timestamp.is_some(),
         suspend: object.suspend(),
         hold: object.annotations().get(HOLD_ANNOTATION).cloned(),
         strategy: object.strategy()?,
         timeout: span("timeout", object.timeout(), object.default_timeout())?,
         schedule: schedule(object.schedule()),
-        connection: connection_facts(context, object, connection),
+        connection: connection_facts(known, object, connection),
         targets: Vec::new(),
         starting,
-        refusals: context.starting.refusals(&subject.uid),
+        refusals: known.refusals(&subject.uid),
         subject,
     };
-    facts.targets = targets(context, object, through(object, connection), ledger, &facts);
+    facts.targets = targets(known, object, through(object, connection), ledger, &facts);
     Ok(facts)
 }
 
@@ -95,7 +191,7 @@ fn through<'c, K: Upgrade>(object: &K, connection: Option<&'c Connection>) -> Op
 }
 
 /// What a schedule says; none says "at any time".
-fn schedule(written: Option<&crate::api::Schedule>) -> Result<Schedule, InvalidSchedule> {
+pub fn schedule(written: Option<&crate::api::Schedule>) -> Result<Schedule, InvalidSchedule> {
     written.map_or_else(|| Ok(Schedule::default()), |s| Schedule::parse(&s.written()?))
 }
 
@@ -111,7 +207,7 @@ pub fn created(object: &impl ResourceExt) -> Timestamp {
     object.creation_timestamp().map_or(Timestamp::MAX, |t| t.0)
 }
 
-fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Option<&Connection>) -> ConnectionFacts {
+fn connection_facts<K: Upgrade>(known: &dyn Known, object: &K, connection: Option<&Connection>) -> ConnectionFacts {
     let name = object.connection();
     let Some(connection) = through(object, connection) else {
         return ConnectionFacts {
@@ -136,7 +232,7 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
     let authority = Authority::from_url(&connection.spec.url).ok();
     let written = |target: &str, seq: u32| {
         let key = authority.as_ref().map(|a| K::key(a.clone(), target));
-        key.is_some_and(|key| context.ledgers.written(&key, seq))
+        key.is_some_and(|key| known.ledgers().written(&key, seq))
     };
     let status = connection.status.clone().unwrap_or_default();
     let current = |g: Option<i64>| g.is_some() && g == connection.metadata.generation;
@@ -168,10 +264,10 @@ fn connection_facts<K: Upgrade>(context: &Context, object: &K, connection: Optio
             .collect(),
         schedule: schedule(connection.spec.schedule.as_ref()),
         limit: connection.spec.max_concurrent_upgrades(),
-        open: context.ledgers.open_through(&namespace, name),
-        ahead: context.line.ahead(&who, &through, created(object), context.clock.wall()),
-        handed_over: context.clients.handed_over(&through),
-        quota: quota(context, connection),
+        open: known.ledgers().open_through(&namespace, name),
+        ahead: known.ahead(&who, &through, created(object)),
+        handed_over: known.handed_over(&through),
+        quota: known.quota(connection),
     }
 }
 
@@ -191,7 +287,7 @@ pub(super) fn quota(context: &Context, connection: &Connection) -> Option<QuotaF
 
 /// Targets of the spec in its order, then those that left it and still have a run of ours in flight.
 fn targets<K: Upgrade>(
-    context: &Context,
+    known: &dyn Known,
     object: &K,
     connection: Option<&Connection>,
     ledger: &ReadLedger<'_>,
@@ -199,7 +295,7 @@ fn targets<K: Upgrade>(
 ) -> Vec<TargetFacts> {
     let subject = &facts.subject;
     let authority = connection.and_then(|c| Authority::from_url(&c.spec.url).ok());
-    let open = context.ledgers.open_of(&subject.namespace, subject.kind, &subject.name);
+    let open = known.ledgers().open_of(&subject.namespace, subject.kind, &subject.name);
     let mut keys: Vec<(TargetKey, Option<Wish>)> = Vec::new();
     for (at_vendor, wish) in object.wishes() {
         let key = if let Some(authority) = &authority {
@@ -207,25 +303,25 @@ fn targets<K: Upgrade>(
         } else {
             // Without its Connection a target is known only by the receipts that were written through it.
             let unknown = K::key(Authority::unknown(), &at_vendor);
-            let known = context.ledgers.target_of(&subject.namespace, &facts.connection.name, &unknown);
-            known.unwrap_or(unknown)
+            let told = known.ledgers().target_of(&subject.namespace, &facts.connection.name, &unknown);
+            told.unwrap_or(unknown)
         };
         keys.push((key, Some(wish)));
     }
     for receipt in &open {
         if let Some(key) = TargetKey::parse(&receipt.target)
-            && !keys.iter().any(|(known, _)| *known == key)
+            && !keys.iter().any(|(there, _)| *there == key)
         {
             keys.push((key, None));
         }
     }
     keys.into_iter()
-        .map(|(key, wish)| target(context, key, wish, connection, ledger, facts))
+        .map(|(key, wish)| target(known, key, wish, connection, ledger, facts))
         .collect()
 }
 
 fn target(
-    context: &Context,
+    known: &dyn Known,
     key: TargetKey,
     wish: Option<Wish>,
     connection: Option<&Connection>,
@@ -234,9 +330,9 @@ fn target(
 ) -> TargetFacts {
     let ledger = ledger(&key);
     let open: Option<&Receipt> = ledger.as_ref().ok().and_then(|l| l.open());
-    let seen = open.map(|r| context.ledgers.seen(r, facts.mono, &facts.timing)).unwrap_or_default();
-    let abandoned_by_us = open.is_some_and(|r| context.abandoned(r));
-    let mut held = context.sights.of(&facts.subject.namespace, &key);
+    let seen = open.map(|r| known.ledgers().seen(r, facts.mono, &facts.timing)).unwrap_or_default();
+    let abandoned_by_us = open.is_some_and(|r| known.abandoned(r));
+    let mut held = known.held(&facts.subject.namespace, &key);
     if connection.is_none() {
         held.sights.push(blind(&key, facts));
     }

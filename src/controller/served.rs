@@ -146,7 +146,7 @@ async fn look(api: &Api<CustomResourceDefinition>, needed: &[CustomResourceDefin
     for ours in needed {
         match api.get_opt(&ours.name_any()).await {
             Ok(found) => {
-                if let Some(what) = found.map_or_else(|| Some(absent(ours)), |theirs| older(ours, &theirs)) {
+                if let Some(what) = objection(ours, found.as_ref()) {
                     return Ok(State::Outdated(what));
                 }
             }
@@ -155,6 +155,11 @@ async fn look(api: &Api<CustomResourceDefinition>, needed: &[CustomResourceDefin
         }
     }
     Ok(if hidden { State::Hidden } else { State::Current })
+}
+
+/// Why a CRD that is served, or is not, does not do for this binary.
+pub fn objection(ours: &CustomResourceDefinition, theirs: Option<&CustomResourceDefinition>) -> Option<String> {
+    theirs.map_or_else(|| Some(absent(ours)), |theirs| older(ours, theirs))
 }
 
 fn absent(ours: &CustomResourceDefinition) -> String {

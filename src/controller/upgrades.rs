@@ -82,7 +82,13 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     // gather (caches and memory)
     let connection = context.connection(&who.namespace, object.connection());
     let starting = context.starting.of(&object.uid().unwrap_or_default());
-    let facts = gather::gather(context, object, connection.as_deref(), &|key| context.ledgers.ledger(key), starting)?;
+    let facts = gather::gather(
+        &**context,
+        object,
+        connection.as_deref(),
+        &|key| context.ledgers.ledger(key),
+        starting,
+    )?;
     let keys: Vec<TargetKey> = facts.targets.iter().map(|t| t.key.clone()).collect();
     context.ledgers.care(who, &keys);
     // decide (pure)

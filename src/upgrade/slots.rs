@@ -19,6 +19,9 @@ use super::row::Judged;
 use super::row::Place;
 use super::timing::Timing;
 
+/// The field that bounds how many go through a Connection at once, as messages name it.
+pub const CONNECTION_LIMIT: &str = "spec.limits.maxConcurrentUpgrades";
+
 /// Who holds slots, and when the first of those that only a reservation holds is free again.
 struct Holders<'a> {
     objects: BTreeSet<&'a str>,
@@ -84,10 +87,7 @@ pub fn of_connection(facts: &Facts, next: &Effect) -> Option<Blocker> {
     if taken + older < limit {
         return None;
     }
-    let allows = format!(
-        "Connection {} allows {limit} at once (spec.limits.maxConcurrentUpgrades)",
-        connection.name
-    );
+    let allows = format!("Connection {} allows {limit} at once ({CONNECTION_LIMIT})", connection.name);
     let (message, until) = if older == 0 {
         (
             format!("{allows}, and all are in flight; this upgrade goes next"),

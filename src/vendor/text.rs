@@ -9,8 +9,18 @@ pub const LONGEST: usize = 512;
 
 /// One line of at most [`LONGEST`] characters, without control characters and without the invisible ones that reorder or hide text.
 pub fn sanitize(text: &str) -> String {
-    let mut out = String::new();
-    let mut count = 0;
+    let whole = harmless(text);
+    if whole.chars().count() <= LONGEST {
+        return whole;
+    }
+    // Room for the mark is made by leaving out one more.
+    whole.chars().take(LONGEST - 1).chain(std::iter::once('…')).collect()
+}
+
+/// One line of any length, without control characters and without the invisible ones that reorder or hide text. What a terminal is shown
+/// goes through here at the latest: a status may hold what somebody else than Windlass wrote.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     let mut space = false;
     for c in text.chars() {
         if c.is_control() || c.is_whitespace() {
@@ -20,19 +30,10 @@ pub fn sanitize(text: &str) -> String {
         if invisible(c) {
             continue;
         }
-        let pad = usize::from(space && count > 0);
-        if count + pad + 1 > LONGEST {
-            // Room for the mark is made by taking the last character back.
-            out.pop();
-            out.push('…');
-            return out;
-        }
-        if pad == 1 {
+        if std::mem::take(&mut space) && !out.is_empty() {
             out.push(' ');
         }
         out.push(c);
-        count += pad + 1;
-        space = false;
     }
     out
 }

@@ -14,10 +14,11 @@ pub fn hints(stage: &Stage) -> anyhow::Result<String> {
         kubectl = format!("{kubectl} {word}");
     }
     let config = stage.plane.kubeconfig_path().display();
-    let (control, appliance, console) = (
+    let (control, appliance, console, central) = (
         stage.vcenter.control_url(),
         stage.appliance.control_url(),
         stage.console.control_url(),
+        stage.central.control_url(),
     );
     let (scratch, listen) = (stage.plane.scratch().display(), &stage.listen);
     Ok(format!(
@@ -43,6 +44,7 @@ The simulated vendors can be steered:
   curl -s {appliance}/state
   curl -s -X POST {appliance}/settings -d '{{"repository_unreachable":true}}'     # what it offers cannot be told
   curl -s {console}/state
+  curl -s {central}/state
 
 The operator's metrics: curl -s http://{listen}/metrics
 "#

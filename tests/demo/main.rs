@@ -1,5 +1,5 @@
-//! Shows on one machine what Windlass promises: three clusters, an appliance and a console upgraded through a real control plane, over three kills of
-//! the operator and a deleted namespace, and each upgrade started once.
+//! Shows on one machine what Windlass promises: three clusters, an appliance, a console and two customers' switches upgraded through a real control
+//! plane, over three kills of the operator and a deleted namespace, and each upgrade started once.
 //!
 //! ```text
 //! cargo run --example demo             # stays up afterwards, for looking around
@@ -19,6 +19,7 @@ mod plane;
 mod sim;
 
 mod appliance;
+mod central;
 mod console;
 mod hints;
 mod manifests;
@@ -43,7 +44,8 @@ use tokio::signal::unix::signal;
 use screen::Screen;
 use stage::Stage;
 
-/// Upgrades three simulated clusters, an appliance and a console through a real control plane, kills the operator on the way, and counts the starts.
+/// Upgrades three simulated clusters, an appliance, a console and the switches of two customers through a real control plane, kills the operator on the
+/// way, and counts the starts.
 #[derive(Parser)]
 #[command(name = "demo")]
 struct Args {
@@ -96,7 +98,7 @@ async fn until_told(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The story from its beginning to its end; the stage still stands afterwards.
 async fn run(args: Args, screen: Arc<Screen>) -> Result<Stage, ExitCode> {
-    screen.line("Windlass demo: a real control plane, the real operator, three simulated vendors. Nothing stays behind.\n");
+    screen.line("Windlass demo: a real control plane, the real operator, four simulated vendors. Nothing stays behind.\n");
     let mut stage = match Stage::set(screen, f64::from(args.speed), args.keep_logs).await {
         Ok(stage) => stage,
         Err(error) => return Err(failed(&format!("the demo could not begin: {error:#}"))),
@@ -115,7 +117,8 @@ async fn run(args: Args, screen: Arc<Screen>) -> Result<Stage, ExitCode> {
 async fn tell(stage: &mut Stage) -> anyhow::Result<()> {
     story::tell(stage).await?;
     appliance::tell(stage).await?;
-    console::tell(stage).await
+    console::tell(stage).await?;
+    central::tell(stage).await
 }
 
 /// From here on it is the people's stage; the table goes on below the hints.

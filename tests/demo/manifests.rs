@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::sim::appliance;
+use crate::sim::aruba;
 use crate::sim::hmc;
 use crate::sim::vcenter;
 use crate::stage::Stage;
@@ -15,12 +16,17 @@ const UPGRADE: &str = include_str!("manifests/upgrade.yaml");
 const APPLIANCE: &str = include_str!("manifests/appliance.yaml");
 const UPDATE: &str = include_str!("manifests/update.yaml");
 const CONSOLE: &str = include_str!("manifests/console.yaml");
+const CENTRAL: &str = include_str!("manifests/central.yaml");
 const INVENTORIES: &str = include_str!("manifests/inventories.yaml");
 
 /// A console that installs a bundle by itself.
 pub const INSTALL: &str = include_str!("manifests/install.yaml");
 /// One whose update IBM schedules.
 pub const REMOTE: &str = include_str!("manifests/remote.yaml");
+/// A customer's switches, but for those of one group.
+pub const CUSTOMER: &str = include_str!("manifests/customer.yaml");
+/// Another customer's.
+pub const CUSTOMER_2: &str = include_str!("manifests/customer-2.yaml");
 
 /// Writes those of the vCenter, and returns the folder. `fixed`: with the edit that a person makes after the rejection.
 pub fn vcenter(stage: &Stage, fixed: bool) -> anyhow::Result<PathBuf> {
@@ -66,7 +72,23 @@ pub fn console(stage: &Stage) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
-/// Writes an upgrade of the console; returns the file.
+/// Writes the namespace of Central, its Connection and an Inventory of two customers; returns the file.
+pub fn central(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let (file, sim) = (folder(stage)?.join("central.yaml"), &stage.central);
+    let text = [
+        ("${CLIENT}", aruba::CLIENT_ID),
+        ("${CLIENT_SECRET}", aruba::CLIENT_SECRET),
+        ("${ACCOUNT}", aruba::MSP),
+        ("${FIRST}", aruba::CUSTOMER),
+        ("${SECOND}", aruba::CUSTOMER_2),
+    ]
+    .iter()
+    .fold(CENTRAL.to_owned(), |text, (key, value)| text.replace(key, value));
+    std::fs::write(&file, filled(&text, &sim.url(), aruba::USER, aruba::PASSWORD, sim.ca_pem()))?;
+    Ok(file)
+}
+
+/// Writes an upgrade of the console, or of a customer's devices; returns the file.
 pub fn firmware(stage: &Stage, name: &str, text: &str) -> anyhow::Result<PathBuf> {
     let file = folder(stage)?.join(format!("{name}.yaml"));
     std::fs::write(&file, text)?;

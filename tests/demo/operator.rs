@@ -17,6 +17,7 @@ pub fn timing() -> Value {
         "horizonSlack": 500, "grace": 6000,
         "wake": 5000, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 1000, "pollWaiting": 1000,
         "retryFirst": 1000, "retryMax": 3_600_000, "sweep": 1500, "probe": 2000,
+        "lead": 4000, "pollCentral": 250, "pollCentralWaiting": 1000, "probeCentral": 2000,
         "leaseDuration": 3000, "leaseRenewDeadline": 2000, "leaseRetry": 500, "clockSkew": 30_000,
     })
 }

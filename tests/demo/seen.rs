@@ -1,4 +1,4 @@
-//! What the API server tells over watches: the batch, the appliance's updates, the console's upgrades, Connections, receipts, and every state that was ever shown.
+//! What the API server tells over watches: the batch, the appliance's updates, the firmware upgrades of the console and of Central's customers, Connections, receipts, and every state that was ever shown.
 //!
 //! Made by [`stage`](super::stage). Nothing polls: each change arrives as an event, is remembered here and drawn at once, so a state
 //! that lasted for a moment only is not missed. It may write nothing.
@@ -32,6 +32,8 @@ pub const NAMESPACE: &str = "vsphere";
 pub const DR: &str = "dr";
 /// The namespace of the console's.
 pub const MAINFRAME: &str = "mainframe";
+/// The namespace of Central's.
+pub const NETOPS: &str = "netops";
 
 /// All that was seen.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +44,7 @@ pub struct Seen {
     pub connection: Option<Connection>,
     /// The appliance's updates by name.
     pub updates: BTreeMap<String, ApplianceUpdate>,
-    /// The console's upgrades by name.
+    /// The upgrades of the console and of customers' devices by name.
     pub firmware: BTreeMap<String, FirmwareUpgrade>,
     /// All receipts by name.
     pub receipts: BTreeMap<String, UpgradeReceipt>,
@@ -52,7 +54,7 @@ pub struct Seen {
     pub row_states: BTreeSet<String>,
     /// Every state that an update of the appliance was ever in, with the reason.
     pub update_states: BTreeSet<(String, String, String)>,
-    /// The same of the console's upgrades.
+    /// The same of those upgrades.
     pub firmware_states: BTreeSet<(String, String, String)>,
 }
 
@@ -84,19 +86,19 @@ impl Seen {
         states.any(|(n, s, r)| (n.as_str(), s.as_str()) == (name, state) && reason.is_none_or(|reason| reason == r))
     }
 
-    /// The state of an upgrade of the console.
+    /// The state of an upgrade of the console, or of a customer's devices.
     pub fn firmware_state(&self, name: &str) -> &str {
         let status = self.firmware.get(name).and_then(|u| u.status.as_ref());
         status.and_then(|s| s.state.as_deref()).unwrap_or_default()
     }
 
-    /// What an upgrade of the console says.
+    /// What such an upgrade says.
     pub fn firmware_message(&self, name: &str) -> &str {
         let status = self.firmware.get(name).and_then(|u| u.status.as_ref());
         status.and_then(|s| s.message.as_deref()).unwrap_or_default()
     }
 
-    /// Whether an upgrade of the console was ever in this state, or in this state for this reason.
+    /// Whether such an upgrade was ever in this state, or in this state for this reason.
     pub fn firmware_was(&self, name: &str, state: &str, reason: Option<&str>) -> bool {
         let mut states = self.firmware_states.iter();
         states.any(|(n, s, r)| (n.as_str(), s.as_str()) == (name, state) && reason.is_none_or(|reason| reason == r))
@@ -184,6 +186,7 @@ impl Watches {
             connections(Api::namespaced(client.clone(), NAMESPACE)),
             updates(Api::namespaced(client.clone(), DR)),
             firmware(Api::namespaced(client.clone(), MAINFRAME)),
+            firmware(Api::namespaced(client.clone(), NETOPS)),
             receipts(Api::all(client.clone())),
         ]);
         let mut task = JoinSet::new();

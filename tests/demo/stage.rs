@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use anyhow::bail;
 
 use crate::appliance;
+use crate::central;
 use crate::console;
 use crate::operator;
 use crate::plane::Child;
@@ -26,6 +27,7 @@ use crate::sim::Log;
 use crate::sim::Running;
 use crate::sim::VCenter;
 use crate::sim::appliance::Appliance;
+use crate::sim::aruba::Central;
 use crate::sim::faults::Faults;
 use crate::sim::hmc::Hmc;
 use crate::sim::vcenter::Cluster;
@@ -49,6 +51,8 @@ pub struct Stage {
     pub appliance: Running<Appliance>,
     /// The HMC.
     pub console: Running<Hmc>,
+    /// The Aruba Central.
+    pub central: Running<Central>,
     /// Where the operator's endpoints listen.
     pub listen: String,
     watches: Watches,
@@ -76,11 +80,14 @@ impl Stage {
         let vcenter = VCenter::start(vcenter(speed)).await?;
         let appliance = Appliance::start(appliance::config(speed)).await?;
         let console = Hmc::start(console::config(speed)).await?;
+        let central = Central::start(central::config()).await?;
         screen.say(&format!(
-            "a simulated vCenter listens at {}, a recovery appliance at {}, an HMC at {}; their clocks run {speed} times as fast as ours",
+            "a simulated vCenter listens at {}, a recovery appliance at {}, an HMC at {}; their clocks run {speed} times as fast as ours; and an Aruba \
+             Central at {}, whose clock is ours, since a start there names a time: its downloads take seconds instead",
             vcenter.url(),
             appliance.url(),
-            console.url()
+            console.url(),
+            central.url()
         ));
         let logs = logs.unwrap_or_else(|| plane.scratch().to_owned());
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
@@ -98,6 +105,7 @@ impl Stage {
             vcenter,
             appliance,
             console,
+            central,
             binary,
             logs,
         };
@@ -219,11 +227,13 @@ impl Stage {
         let firmware = serde_json::to_string_pretty(&firmware).unwrap_or_default();
         let log = self.operator.as_ref().map_or_else(|| "it does not run".to_owned(), tail);
         format!(
-            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nof the appliance's updates:\n{updates}\nof the console's \
-             upgrades:\n{firmware}\nlast requests to vCenter:\n{}\nto the appliance:\n{}\nto the console:\n{}\noperator's log:\n{log}",
+            "the batch's status, last seen:\n{status}\nthe Connection's:\n{connection}\nof the appliance's updates:\n{updates}\nof the \
+             FirmwareUpgrades:\n{firmware}\nlast requests to vCenter:\n{}\nto the appliance:\n{}\nto the console:\n{}\nto Central:\n{}\noperator's \
+             log:\n{log}",
             last_requests(self.vcenter.log()),
             last_requests(self.appliance.log()),
-            last_requests(self.console.log())
+            last_requests(self.console.log()),
+            last_requests(self.central.log())
         )
     }
 }

@@ -26,7 +26,7 @@ fn versions(current: Option<&str>, desired: &str) -> String {
     }
 }
 
-/// The batch with its clusters, the updates of the appliance, and the upgrades of the console.
+/// The batch with its clusters, the updates of the appliance, and the firmware upgrades of the console and of customers' devices.
 pub fn upgrades(seen: &Seen) -> Table {
     let mut lines = seen.batch.as_ref().map(batch).unwrap_or_default();
     if !seen.updates.is_empty() {
@@ -110,7 +110,8 @@ pub fn receipts<'a>(receipts: impl Iterator<Item = &'a UpgradeReceipt>) -> Strin
     for receipt in receipts {
         let status = receipt.status.clone().unwrap_or_default();
         let answer = match (&status.answer, &status.adopted) {
-            (Some(answer), _) => answer.kind.clone(),
+            (Some(answer), None) => answer.kind.clone(),
+            (Some(answer), Some(_)) => format!("{}; adopted on evidence", answer.kind),
             (None, Some(_)) => "none; adopted on evidence".to_owned(),
             (None, None) => "none".to_owned(),
         };
@@ -122,7 +123,7 @@ pub fn receipts<'a>(receipts: impl Iterator<Item = &'a UpgradeReceipt>) -> Strin
 }
 
 fn line([receipt, target, version, answer, end]: [&str; 5]) -> String {
-    format!("{receipt:<45} {target:<10} {version:<17} {answer:<26} {end}")
+    format!("{receipt:<45} {target:<20} {version:<17} {answer:<26} {end}")
         .trim_end()
         .to_owned()
 }

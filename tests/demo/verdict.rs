@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::appliance;
+use crate::central;
 use crate::console;
 use crate::seen::Seen;
 use crate::sim::Log;
@@ -19,33 +20,36 @@ use crate::tables;
 /// Prints the end, and returns a sentence for each expectation that was not met.
 pub fn give(stage: &Stage) -> Vec<String> {
     let (seen, vcenter, appliance, hmc) = (stage.seen(), stage.vcenter.log(), stage.appliance.log(), stage.console.log());
+    let aruba = stage.central.log();
     let mut missed = missed(&seen, vcenter);
     missed.extend(missed_at_appliance(&seen, appliance));
     missed.extend(missed_at_console(&seen, hmc));
+    missed.extend(missed_at_central(&seen, aruba));
     let screen = &stage.screen;
     screen.freeze();
     screen.line(&format!("\n{}\n", tables::receipts(seen.receipts.values())));
     let states: Vec<&str> = STATES.iter().copied().filter(|s| batch_was(&seen, s)).collect();
     let updates: BTreeSet<&str> = seen.update_states.iter().map(|(_, state, _)| state.as_str()).collect();
-    let firmware: BTreeSet<&str> = seen.firmware_states.iter().map(|(_, state, _)| state.as_str()).collect();
     let rows: Vec<&str> = seen.row_states.iter().map(String::as_str).collect();
     screen.line(&format!(
-        "states seen on a watch: batch {}; clusters {}; appliance {}; console {}",
+        "states seen on a watch: batch {}; clusters {}; appliance {}; console {}; customers {}",
         states.join(", "),
         rows.join(", "),
         updates.into_iter().collect::<Vec<_>>().join(", "),
-        firmware.into_iter().collect::<Vec<_>>().join(", ")
+        firmware_states(&seen, &[console::INSTALL, console::REMOTE]),
+        firmware_states(&seen, &[central::FIRST, central::SECOND])
     ));
     screen.line(&requests("vCenter", vcenter));
     screen.line(&requests("the appliance", appliance));
     screen.line(&requests("the console", hmc));
+    screen.line(&requests("Aruba Central", aruba));
     for sentence in &missed {
         screen.line(&format!("NOT AS EXPECTED: {sentence}"));
     }
     screen.line(&format!(
         "starts: {}, duplicates: {}",
-        vcenter.committed().len() + appliance.committed().len() + hmc.committed().len(),
-        vcenter.duplicates().len() + appliance.duplicates().len() + hmc.duplicates().len()
+        vcenter.committed().len() + appliance.committed().len() + hmc.committed().len() + aruba.committed().len(),
+        vcenter.duplicates().len() + appliance.duplicates().len() + hmc.duplicates().len() + aruba.duplicates().len()
     ));
     missed
 }
@@ -54,6 +58,13 @@ const STATES: [&str; 6] = ["PENDING", "STARTED", "RUNNING", "UNKNOWN", "FAILED",
 
 fn batch_was(seen: &Seen, state: &str) -> bool {
     seen.batch_states.iter().any(|(s, _)| s == state)
+}
+
+/// The states in which these firmware upgrades were ever seen.
+fn firmware_states(seen: &Seen, names: &[&str]) -> String {
+    let of = seen.firmware_states.iter().filter(|(name, ..)| names.contains(&name.as_str()));
+    let states: BTreeSet<&str> = of.map(|(_, state, _)| state.as_str()).collect();
+    states.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn requests(vendor: &str, log: &Log) -> String {
@@ -155,5 +166,28 @@ fn missed_at_console(seen: &Seen, log: &Log) -> Vec<String> {
     let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
     expect(starts == 1, format!("the console took {starts} installs, not 1"));
     expect(duplicates == 0, format!("{duplicates} installs of the console were duplicates"));
+    missed
+}
+
+fn missed_at_central(seen: &Seen, log: &Log) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut expect = |so: bool, otherwise: String| {
+        if !so {
+            missed.push(otherwise);
+        }
+    };
+    for (upgrade, target) in [(central::FIRST, central::target()), (central::SECOND, central::target_2())] {
+        let is = seen.firmware_state(upgrade);
+        expect(is == "SUCCESS", format!("{upgrade} is {is} at the end, not SUCCESS"));
+        expect(
+            !seen.firmware_was(upgrade, "FAILED", None),
+            format!("{upgrade} was shown as FAILED"),
+        );
+        let starts = log.starts(&target).len();
+        expect(starts == 1, format!("Central took {starts} starts of {target}, not 1"));
+    }
+    let (starts, duplicates) = (log.committed().len(), log.duplicates().len());
+    expect(starts == 2, format!("Central took {starts} starts, not 2"));
+    expect(duplicates == 0, format!("{duplicates} starts at Central were duplicates"));
     missed
 }

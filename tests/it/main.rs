@@ -10,6 +10,7 @@ mod sim;
 
 mod central;
 mod chart;
+mod cli;
 mod conformance;
 mod console;
 mod crds;

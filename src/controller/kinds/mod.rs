@@ -53,6 +53,25 @@ pub fn timeout(vendor: VendorType, receipt: &Receipt) -> Duration {
     }
 }
 
+/// Something to be done with a kind that is known by its name only.
+pub trait ForKind {
+    /// What comes of it.
+    type Out;
+
+    /// Does it.
+    fn run<K: Upgrade>(self) -> Self::Out;
+}
+
+/// Does something with the kind of this name; `None` where no kind of upgrade is called so.
+pub fn for_kind<F: ForKind>(word: &str, what: F) -> Option<F::Out> {
+    match word {
+        _ if word == ClusterUpgradeBatch::KIND.word() => Some(what.run::<ClusterUpgradeBatch>()),
+        _ if word == ApplianceUpdate::KIND.word() => Some(what.run::<ApplianceUpdate>()),
+        _ if word == FirmwareUpgrade::KIND.word() => Some(what.run::<FirmwareUpgrade>()),
+        _ => None,
+    }
+}
+
 /// The objects of one kind in one scope, as cached.
 pub type Cache<K> = Store<DeserializeGuard<K>>;
 

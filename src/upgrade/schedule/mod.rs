@@ -237,6 +237,11 @@ impl Schedule {
         })
     }
 
+    /// The zone of the window that is open at this moment, if one is: people who wrote it think of it there.
+    pub fn zone_at(&self, moment: Timestamp) -> Option<&TimeZone> {
+        self.window_at(moment).map(Window::zone)
+    }
+
     /// `notAfter`: nothing starts at this moment or later.
     pub fn not_after(&self) -> Option<Timestamp> {
         self.not_after

@@ -24,6 +24,8 @@ mod start;
 mod tokens;
 mod wire;
 
+pub use self::wire::state_of_update;
+
 #[cfg(test)]
 mod answers_fuzz;
 #[cfg(test)]

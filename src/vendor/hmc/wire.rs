@@ -270,7 +270,7 @@ impl Update {
 }
 
 /// The names of the last states are documented nowhere, so any other word is none that we know.
-fn state_of_update(word: &str) -> JobState {
+pub fn state_of_update(word: &str) -> JobState {
     match word {
         "scheduled" | "scheduled-on-peer" => JobState::Queued,
         "running" => JobState::Running,

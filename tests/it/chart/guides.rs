@@ -79,3 +79,8 @@ async fn every_command_of_the_guide_to_gitops_works_in_its_order() {
 async fn every_command_of_the_guide_to_security_works_in_its_order() {
     followed("security.md", 8).await;
 }
+
+#[tokio::test]
+async fn every_command_of_the_guide_to_aruba_central_works_in_its_order() {
+    followed("aruba-central.md", 10).await;
+}

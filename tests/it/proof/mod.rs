@@ -1,9 +1,9 @@
 //! Crash tests: the real binary, a real API server, a simulated vendor, and something that goes wrong at every single step.
 //!
-//! [`matrix`] harms every effect of one upgrade's life in every way, [`appliance`] those of an appliance's, [`console`] those of an HMC's; [`scenarios`] are the longer
-//! stories: two leaders, long pauses, things deleted and applied again; [`neighbours`] are two namespaces; [`person`] are doubts that only a
-//! person can end; [`edits`] are people who change their minds. What is true afterwards is said by [`oracle`] alone, from the
-//! simulator's own log of committed starts. `WINDLASS_TEST_SCALE=large` runs everything; without it a chosen part runs.
+//! [`matrix`] harms every effect of one upgrade's life in every way, [`appliance`] those of an appliance's, [`console`] those of an HMC's,
+//! [`central`] those of an order at Aruba Central; [`scenarios`] are the longer stories: two leaders, long pauses, things deleted and applied
+//! again; [`neighbours`] are two namespaces; [`person`] are doubts that only a person can end; [`edits`] are people who change their minds. What
+//! is true afterwards is said by [`oracle`] alone, from the simulator's own log of committed starts. `WINDLASS_TEST_SCALE=large` runs everything; without it a chosen part runs.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -18,6 +18,7 @@ use cells::Cell;
 
 mod appliance;
 mod cells;
+mod central;
 mod console;
 mod dice;
 mod edits;

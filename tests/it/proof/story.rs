@@ -61,6 +61,7 @@ fn timing() -> Value {
     json!({
         "ttl": 3000, "connectTimeout": 700, "startTimeoutVcenter": 1500, "startTimeoutAppliance": 1500, "startTimeoutHmc": 1500, "startTimeoutCentral": 1500, "appliancePause": 50, "offers": 500, "horizonSlack": 300, "grace": 5500,
         "wake": 1500, "pollMoving": 250, "pollHmc": 250, "pollCalmAfter": 60_000, "pollCalm": 500, "pollWaiting": 500,
+        "lead": 3500, "pollCentral": 250, "pollCentralWaiting": 500, "probeCentral": 1500, "centralSecond": 20,
         "retryFirst": 200, "retryMax": 2000, "sweep": 1000, "probe": 1500,
         "leaseDuration": 60_000, "leaseRenewDeadline": 50_000, "leaseRetry": 1000, "clockSkew": 30_000, "ledgerTimeout": 1200, "watchSilence": 8000,
     })
