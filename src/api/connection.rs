@@ -290,7 +290,7 @@ pub struct QuotaStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub limit_per_day: Option<i32>,
-    /// Of those, left until the day ends, down to a hundred.
+    /// Of those, left until the day ends: a round number below it, by no more than a hundred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub remaining: Option<i32>,

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use kube::Api;
 use kube::ResourceExt;
 use tokio_util::task::TaskTracker;
@@ -325,6 +326,9 @@ impl Clients {
                     requests_per_day: connection.spec.requests_per_day(),
                 };
                 let account = self.account(&authority, &settings.customer_id);
+                if let Some((calls, day_ends)) = made_before(connection) {
+                    account.made_before(calls, day_ends, self.clock.wall());
+                }
                 VendorClient::ArubaCentral(ArubaCentral::new(options, settings, account)?)
             }
             ConnectionType::VCenter => VendorClient::VCenter(VCenter::new(options)?),
@@ -387,4 +391,11 @@ impl CallObserver for Calls {
         let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
         self.metrics.vendor_request(self.vendor, operation, class, duration);
     }
+}
+
+/// Calls of a day that were made through a Connection, by what its status shows, and when that day ends.
+fn made_before(connection: &Connection) -> Option<(u32, Timestamp)> {
+    let quota = connection.status.as_ref()?.quota.as_ref()?;
+    let made = quota.limit_per_day?.saturating_sub(quota.remaining?);
+    Some((u32::try_from(made).ok()?, quota.resets_at?))
 }

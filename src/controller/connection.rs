@@ -161,12 +161,13 @@ fn probed_quota(context: &Context, connection: &Connection) -> Option<Quota> {
         .map(|quota| quota.at(context.clock.wall()))
 }
 
-/// As it is shown: down to the hundred, or a status would be written with each call.
+/// As it is shown: down to the hundred, or to a fortieth of a small limit; else a status would be written with each call.
 fn shown(quota: Quota) -> QuotaStatus {
     let number = |n: u32| Some(i32::try_from(n).unwrap_or(i32::MAX));
+    let step = (quota.limit / 40).clamp(1, 100);
     QuotaStatus {
         limit_per_day: number(quota.limit),
-        remaining: number(quota.remaining / 100 * 100),
+        remaining: number(quota.remaining / step * step),
         resets_at: Some(quota.resets_at),
     }
 }
@@ -390,6 +391,12 @@ mod tests {
         };
         assert_eq!(shown(quota(3999)).remaining, Some(3900));
         assert_eq!(shown(quota(3999)), shown(quota(3900)), "what would not be told is not written");
+        let small = Quota { limit: 225, ..quota(187) };
+        assert_eq!(
+            shown(small).remaining,
+            Some(185),
+            "a small limit is not lost to rounding when the next process reads it"
+        );
         assert!(!low(Some(&shown(quota(400)))) && low(Some(&shown(quota(399)))) && !low(None));
     }
 }

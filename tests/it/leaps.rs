@@ -12,14 +12,17 @@ use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
 
 /// The machine's time in which nothing must happen for everything to be at rest. An event of a watch follows the answer of the API server that it is
-/// about within one or two.
+/// about at once, or is seen one short step later.
 const STILL: Duration = Duration::from_millis(1);
 
 /// So often in a row.
-const STILL_TIMES: u32 = 3;
+const STILL_TIMES: u32 = 2;
 
 /// The first step after something has happened: a fraction of the shortest pause of an operator.
 const FIRST_STEP: Duration = Duration::from_millis(100);
+
+/// By so much each is longer than the one before.
+const GROWTH: u32 = 4;
 
 /// A runtime whose time stands still.
 pub fn runtime() -> std::io::Result<Runtime> {
@@ -32,7 +35,6 @@ pub struct Hands {
     _held: mpsc::Sender<()>,
     longest: Duration,
     step: Duration,
-    pub count: [u64; 3],
 }
 
 impl Hands {
@@ -44,12 +46,11 @@ impl Hands {
             _held: held,
             longest,
             step: FIRST_STEP,
-            count: [0; 3],
         }
     }
 
     /// Returns when nothing happens any more in this runtime and nothing is under way outside; whether anything did.
-    async fn rest(&mut self, under_way: &impl Fn() -> usize) -> bool {
+    async fn rest(&self, under_way: &impl Fn() -> usize) -> bool {
         let metrics = Handle::current().metrics();
         let mut happened = false;
         let mut still = 0;
@@ -58,8 +59,6 @@ impl Hands {
             // The machine's time, not the runtime's. Waiting for it parks the runtime once; more is somebody's doing.
             let waited = tokio::task::spawn_blocking(|| std::thread::sleep(STILL)).await;
             let moved = waited.is_err() || metrics.worker_park_count(0) > parked + 1 || under_way() > 0;
-            self.count[0] += 1;
-            self.count[1] += u64::from(moved);
             still = if moved { 0 } else { still + 1 };
             happened |= moved;
         }
@@ -68,11 +67,10 @@ impl Hands {
 
     /// Lets everything come to rest, and says how far the time is to be moved then.
     pub async fn next(&mut self, under_way: &impl Fn() -> usize) -> Duration {
-        self.count[2] += 1;
         self.step = if self.rest(under_way).await {
             FIRST_STEP
         } else {
-            (self.step * 2).min(self.longest)
+            (self.step * GROWTH).min(self.longest)
         };
         self.step
     }

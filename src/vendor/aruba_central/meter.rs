@@ -42,6 +42,16 @@ const LONGEST_BLIND_PAUSE: u32 = 64;
 pub struct Account(Mutex<Calls>);
 
 impl Account {
+    /// That so many were made of the day that ends then, by an earlier process: what is left of a Connection's own limit outlives the process that
+    /// counted. What this process has counted itself is better known.
+    pub fn made_before(&self, calls: u32, day_ends: Timestamp, now: Timestamp) {
+        let mut known = self.calls();
+        let today = known.on(now);
+        if today.ours == 0 && day_ends == midnight(now) {
+            today.ours = calls;
+        }
+    }
+
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -213,3 +213,22 @@ fn a_start_that_was_one_too_many_waits_as_long_as_it_is_told() {
         assert_eq!(pause, expected.map(Duration::from_secs), "{limits:?}");
     }
 }
+
+#[tokio::test]
+async fn a_process_that_takes_over_in_the_middle_of_a_day_does_not_begin_a_day_of_its_own() {
+    let account = Arc::<Account>::default();
+    let meter = meter_of(&account, 100, Duration::from_millis(1));
+    let ends = meter.quota().resets_at;
+    account.made_before(60, ends, now());
+    assert_eq!(meter.quota().remaining, 40);
+    passes(&meter).await.unwrap();
+    account.made_before(99, ends, now());
+    assert_eq!(meter.quota().remaining, 39, "what was counted here is better known");
+    let other = Arc::<Account>::default();
+    other.made_before(60, ends - Duration::from_hours(24), now());
+    assert_eq!(
+        meter_of(&other, 100, Duration::from_millis(1)).quota().remaining,
+        100,
+        "yesterday's are over"
+    );
+}

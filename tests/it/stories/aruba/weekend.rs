@@ -46,14 +46,20 @@ use crate::sim::aruba::Kind;
 use crate::sim::aruba::MSP;
 use crate::sim::faults::BodyKind;
 
-/// A Friday evening.
-const BEGINS: &str = "2027-01-01T20:00:00Z";
+/// A Friday evening, shortly before the window opens.
+const BEGINS: &str = "2027-01-01T23:30:00Z";
+
+/// How long.
+const OPENS: Duration = Duration::from_mins(30);
 
 /// From Saturday on, for two days.
 const WINDOW: Duration = Duration::from_hours(48);
 
 /// When the operator is replaced by another one, in the middle of it all.
-const RESTART: Duration = Duration::from_hours(7);
+const RESTART: Duration = Duration::from_hours(3);
+
+/// How often the story looks whether all is over, in seconds.
+const EVERY: u64 = 1800;
 
 /// The longest step: a fraction of the shortest time between two looks.
 const STEP: Duration = Duration::from_secs(30);
@@ -79,10 +85,10 @@ impl Size {
             };
         }
         Size {
-            customers: 12,
-            per_day: 250,
-            ours: 225,
-            at_once: 4,
+            customers: 8,
+            per_day: 1000,
+            ours: 900,
+            at_once: 6,
         }
     }
 }
@@ -297,8 +303,7 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
     here.apply(size, &all).await?;
     let lost = trouble(&here.central, all.len());
     let mut operator = Some(here.operator("first").await?);
-    let (mut hour, mut most, mut restarted) = (0, 0, false);
-    let opens = Duration::from_hours(4);
+    let (mut looked, mut most, mut restarted) = (0, 0, false);
     let (last, found) = loop {
         here.step().await;
         if !restarted && here.since() >= RESTART {
@@ -309,26 +314,25 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
             restarted = true;
         }
         let now = here.since();
-        if now.as_secs() / 3600 == hour {
+        if now.as_secs() / EVERY == looked {
             continue;
         }
-        hour = now.as_secs() / 3600;
+        looked = now.as_secs() / EVERY;
         let found = here.upgrades().await?;
         let states = states(&found);
         let of = |state: &str| states.get(state).copied().unwrap_or(0);
         most = most.max(of("STARTED") + of("RUNNING") + of("UNKNOWN"));
         assert!(
-            now >= opens || here.central.log().committed().is_empty(),
+            now >= OPENS || here.central.log().committed().is_empty(),
             "nothing starts before its window opens"
         );
-        if of("SUCCESS") == all.len() || now > opens + WINDOW {
+        if of("SUCCESS") == all.len() || now > OPENS + WINDOW {
             break (now, found);
         }
     };
     if let Some(second) = operator.take() {
         here.stop(second).await?;
     }
-    println!("{:?}", here.hands.count);
     report(&here, size, &all, (last, most), began);
     check(&here, size, &all, &found, lost).await
 }
@@ -340,7 +344,7 @@ fn report(here: &Weekend, size: &Size, all: &[Wanted], (last, most): (Duration, 
         println!("weekend: {day}: {calls:>5} of {} calls, {percent} %", size.per_day);
     }
     println!(
-        "weekend: {} customers, {} upgrades, at most {most} at once; done {} h after Friday 20:00; starts {}, duplicates {}, refused for the \
+        "weekend: {} customers, {} upgrades, at most {most} at once; done {} h after Friday 23:30; starts {}, duplicates {}, refused for the \
          quota {}; {} s of the machine's time",
         size.customers,
         all.len(),
