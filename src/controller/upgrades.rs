@@ -20,6 +20,7 @@ use super::sights;
 use super::upgrade::Upgrade;
 use super::wakes::Who;
 use crate::api::Connection;
+use crate::metrics::Shown;
 use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Fact;
@@ -115,6 +116,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     }
     // report (client)
     report::report(context, object, &decision).await.map_err(Error::Status)?;
+    context
+        .metrics
+        .show_upgrade(who, Shown::from(&decision.summary), context.clock.mono());
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
 }
 

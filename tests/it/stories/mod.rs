@@ -11,6 +11,7 @@ mod happy;
 mod hmc;
 mod ledger;
 mod lost;
+mod metrics;
 mod outdated;
 mod process;
 mod recreated;
