@@ -12,6 +12,7 @@ use super::clients;
 use super::clients::Client;
 use super::connection::wake_first;
 use super::context::Context;
+use super::events;
 use super::gather;
 use super::line::Place;
 use super::permit::Refused;
@@ -100,6 +101,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     if !decision.writes.is_empty() {
         for (basis, fact) in concluded(&facts, &decision) {
             context.ledgers.learn(&context.permits.conclude(basis, fact).await?);
+            if let Some(event) = events::of_fact(basis, fact) {
+                report::publish(context, object, &event).await;
+            }
         }
         return Ok(Action::requeue(Duration::ZERO));
     }

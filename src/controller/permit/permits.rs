@@ -401,8 +401,9 @@ impl Permits {
     /// Step 7: stores the answer. Returns only when it is stored.
     pub async fn record(&self, mut sent: Sent) -> Option<UpgradeReceipt> {
         let name = sent.receipt.clone();
-        tracing::info!(receipt = %name, target = %sent.target, answer = ?sent.answer, "the vendor answered a start");
-        self.metrics.started(sent.target.vendor.slug(), outcome(&sent.answer));
+        let vendor = sent.target.vendor.slug();
+        tracing::info!(receipt = %name, vendor, target = %sent.target, answer = ?sent.answer, "the vendor answered a start");
+        self.metrics.started(vendor, outcome(&sent.answer));
         let fact = json!({"answer": receipts::answer_json(&sent.answer, self.clock.wall())});
         let stored = store::store(&self.receipts(), &self.clock, &name, Slot::Answer, &fact).await;
         sent.recorded = true;
@@ -427,7 +428,7 @@ impl Permits {
         let json = receipts::fact_json(fact, self.clock.wall());
         match store::store_concluded(&self.receipts(), basis, slot, &json).await {
             Stored::Now(stored) => {
-                tracing::info!(receipt = %basis.name, ?fact, "concluded");
+                tracing::info!(receipt = %basis.name, target = %basis.target, ?fact, "concluded");
                 self.count_end(&stored);
                 Ok(*stored)
             }

@@ -24,6 +24,7 @@ mod strange;
 mod support;
 mod targets;
 mod tenants;
+mod trace;
 mod twice;
 mod types;
 mod when;
