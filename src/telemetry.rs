@@ -118,13 +118,13 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     tracing::error!(because, location, thread, backtrace, "panic");
 }
 
-/// The JSON format: `ts`, `level`, `msg`, `target`, then the fields of the spans around (outermost first) and of the event, which wins.
+/// The JSON format: `ts`, `level`, `msg`, `module`, then the fields of the spans around (outermost first) and of the event, which wins.
 struct Lines {
     clock: Clock,
 }
 
-/// The names that a field cannot take over.
-const FIXED: [&str; 4] = ["ts", "level", "msg", "target"];
+/// The names that a field cannot take over. Where a line comes from is not called `target` as in tracing: that word is an upgrade's.
+const FIXED: [&str; 4] = ["ts", "level", "msg", "module"];
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -134,7 +134,7 @@ where
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = Line {
             msg: String::new(),
-            target: event.metadata().target().to_string(),
+            module: event.metadata().target().to_string(),
             fields: Map::new(),
         };
         for span in ctx
@@ -154,7 +154,7 @@ where
         whole.insert("ts".to_string(), format!("{:.6}", self.clock.wall()).into());
         whole.insert("level".to_string(), level.into());
         whole.insert("msg".to_string(), line.msg.into());
-        whole.insert("target".to_string(), line.target.into());
+        whole.insert("module".to_string(), line.module.into());
         whole.extend(line.fields.into_iter().filter(|(name, _)| !FIXED.contains(&name.as_str())));
         writeln!(writer, "{}", Value::Object(whole))
     }
@@ -162,7 +162,7 @@ where
 
 struct Line {
     msg: String,
-    target: String,
+    module: String,
     fields: Map<String, Value>,
 }
 
@@ -171,7 +171,7 @@ impl Line {
         match (field.name(), value) {
             ("message", Value::String(msg)) => self.msg = msg,
             // Records of the `log` crate carry where they come from in fields.
-            ("log.target", Value::String(target)) => self.target = target,
+            ("log.target", Value::String(module)) => self.module = module,
             ("log.module_path" | "log.file" | "log.line", _) => {}
             (name, value) => {
                 self.fields.insert(name.strip_prefix("r#").unwrap_or(name).to_string(), value);
@@ -250,7 +250,7 @@ mod tests {
         assert!(line["ts"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
         assert_eq!(line["level"], "info");
         assert_eq!(line["msg"], "say \"hello\"\nagain");
-        assert_eq!(line["target"], "windlass::telemetry::tests");
+        assert_eq!(line["module"], "windlass::telemetry::tests");
         assert_eq!(line["kind"], "Connection");
         assert_eq!(line["attempt"], 3);
         assert_eq!(line["took"], true);
@@ -266,6 +266,13 @@ mod tests {
         assert_eq!(line["name"], "inner");
         assert_eq!(line["generation"], 2);
         assert_eq!(line["level"], "warn", "a field does not take over a fixed name");
+    }
+
+    #[test]
+    fn the_target_of_an_upgrade_is_in_the_line() {
+        let line = one_line(|| tracing::info!(receipt = "r-1", target = "vcenter|vc1|domain-c8", module = "fake", "permit issued"));
+        assert_eq!(line["target"], "vcenter|vc1|domain-c8");
+        assert_eq!(line["module"], "windlass::telemetry::tests");
     }
 
     #[test]

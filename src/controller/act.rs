@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
 use kube::ResourceExt;
 
@@ -12,6 +13,7 @@ use super::clients;
 use super::clients::Client;
 use super::context::Context;
 use super::context::Preparing;
+use super::events;
 use super::gather;
 use super::permit::AsOf;
 use super::permit::Live;
@@ -33,6 +35,7 @@ use crate::upgrade::decision::What;
 use crate::upgrade::facts::Refusal;
 use crate::upgrade::ledger::Damaged;
 use crate::upgrade::ledger::Ledger;
+use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 use crate::vendor::Ready;
@@ -119,7 +122,10 @@ pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
             }
             Err(error) => {
                 let key = effect.key;
-                tracing::info!(namespace = %who.namespace, name = %who.name, target = %key, because = %error, "nothing was started");
+                tracing::info!(
+                    kind = who.kind.word(), namespace = %who.namespace, name = %who.name, target = %key, because = %error,
+                    "nothing was started"
+                );
                 // The loser follows what the winner wrote, however late its watch is; else it would lose the same race again and again.
                 if let NotBegun::Refused(Refused::LostTheRace(_, Some(winner))) = &error {
                     context.ledgers.learn(winner);
@@ -163,7 +169,7 @@ async fn permit<K: Upgrade>(
         confirmed.plan.effect.before.keep_witness(prepared);
     }
     if matches!(effect.what, What::Note(_)) {
-        append_note(context, who, &confirmed.plan).await?;
+        append_note::<K>(context, who, &confirmed.plan).await?;
         return Ok(None);
     }
     let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
@@ -171,8 +177,9 @@ async fn permit<K: Upgrade>(
     context.ledgers.learn(&receipt);
     drop(slot);
     tracing::info!(
-        namespace = %who.namespace, name = %who.name, receipt = permit.receipt(), target = %effect.key, version = %effect.run.version,
-        "permit issued"
+        kind = who.kind.word(), namespace = %who.namespace, name = %who.name, connection = %confirmed.plan.connection,
+        vendor = effect.key.vendor.slug(), target = %effect.key, receipt = permit.receipt(), attempt = effect.seq,
+        version = %effect.run.version, "permit issued"
     );
     Ok(Some((ready, permit)))
 }
@@ -184,13 +191,31 @@ async fn note<K: Upgrade>(context: &Context, who: &Who, effect: &Effect) -> Resu
         wall: context.clock.wall(),
     };
     let confirmed = confirm::<K>(context, who, effect, now).await?;
-    append_note(context, who, &confirmed.plan).await
+    append_note::<K>(context, who, &confirmed.plan).await
 }
 
-async fn append_note(context: &Context, who: &Who, plan: &Plan) -> Result<(), NotBegun> {
+async fn append_note<K: Upgrade>(context: &Context, who: &Who, plan: &Plan) -> Result<(), NotBegun> {
     let receipt = context.permits.note(plan).await?;
     context.ledgers.learn(&receipt);
-    tracing::info!(namespace = %who.namespace, name = %who.name, receipt = %receipt.name_any(), note = ?plan.effect.what, "noted");
+    let effect = &plan.effect;
+    tracing::info!(
+        kind = who.kind.word(), namespace = %who.namespace, name = %who.name, connection = %plan.connection, target = %effect.key,
+        receipt = %receipt.name_any(), attempt = effect.seq, note = ?effect.what, "noted"
+    );
+    if effect.what == What::Note(Note::Adopted) {
+        let event = events::adopted(&receipt.name_any(), &effect.run.version);
+        let regarding = ObjectReference {
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
+            namespace: Some(who.namespace.clone()),
+            name: Some(who.name.clone()),
+            uid: Some(plan.requested_by.uid.clone()),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = context.recorder.publish(&event, &regarding).await {
+            tracing::warn!(%error, "an Event could not be published");
+        }
+    }
     Ok(())
 }
 

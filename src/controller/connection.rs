@@ -201,9 +201,14 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
     let in_flight = context.ledgers.open_through(&who.namespace, &who.name).len();
     let quota = probed_quota(context, connection);
     if let Some(quota) = quota {
-        context.metrics.set_quota(&who.namespace, &who.name, quota.remaining);
+        context.metrics.set_quota(who, quota.remaining);
     }
     let new = status(context, connection, &old, found, in_flight, quota);
+    if let Some(ready) = ready(&new) {
+        context
+            .metrics
+            .show_connection(who, connection.spec.type_.vendor().slug(), &ready.reason);
+    }
     let as_json = |s: &ConnectionStatus| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
         return Ok(true);
@@ -342,7 +347,7 @@ impl Gates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&who);
         context.clients.forget(&who);
         context.probes.forget(&who);
-        context.metrics.forget_quota(&who.namespace, &who.name);
+        context.metrics.forget(&who);
         wake_users(context, connection);
     }
 }

@@ -9,6 +9,7 @@ pub mod clients;
 pub mod conditions;
 pub mod connection;
 pub mod context;
+pub mod events;
 pub mod found;
 pub mod gather;
 pub mod inventory;

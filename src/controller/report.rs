@@ -1,4 +1,4 @@
-//! From a decision to the status that people see, and the Events on the way.
+//! From a decision to the status that people see; the [`events`] on the way are published, and each is a line of the log.
 //!
 //! [`status`] is pure: the same decision on the same old status gives the same new status, byte for byte, so that nothing is written
 //! when nothing changed. [`report`] writes it as a compare-and-swap.
@@ -9,7 +9,6 @@ use kube::ResourceExt;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::runtime::events::Event;
-use kube::runtime::events::EventType;
 use serde_json::Value;
 use serde_json::json;
 
@@ -17,9 +16,10 @@ use super::conditions::Conditions;
 use super::conditions::bounded;
 use super::conditions::to_second;
 use super::context::Context;
+use super::events;
+use super::events::Step;
 use super::patch;
 use super::upgrade::Shared;
-use super::upgrade::Told;
 use super::upgrade::Upgrade;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
@@ -31,9 +31,6 @@ use crate::upgrade::decision::Devices;
 use crate::upgrade::decision::Row;
 use crate::upgrade::history::Past;
 use crate::upgrade::reason::State;
-
-/// Longest note of an Event that the API server takes is 1 KiB.
-const NOTE: usize = 1000;
 
 /// Longest message in a status: a table's cell, not a log.
 const MESSAGE: usize = 1024;
@@ -52,25 +49,42 @@ pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decisi
     let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": change});
     api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
     context.metrics.status_written(K::KIND.word());
-    let reference = object.object_ref(&());
-    let outside = outside_schedule(decision, K::told(&old).targets);
-    for event in events(K::told(&old), K::told(&new)).into_iter().chain(outside) {
+    let steps = events::steps(K::told(&old), K::told(&new), decision);
+    let at = |wake| context.clock.wall().checked_add(jiff::SignedDuration::try_from(wake).ok()?).ok();
+    let wake_at = decision.wake.and_then(at).map(|at| format!("{at:.0}"));
+    let say = |because: &str, note: &str, step: Option<&Step>| {
         tracing::info!(
             kind = K::KIND.word(),
             namespace,
             name,
             generation,
+            connection = object.connection(),
+            target = step.and_then(|s| s.target.as_deref()),
+            receipt = step.and_then(|s| s.receipt.as_deref()),
+            state_from = K::told(&old).state,
             state_to = K::told(&new).state,
-            because = event.reason,
-            note = event.note.as_deref(),
+            decision = decision.word(),
+            because,
+            note,
+            wake_at,
             "transition"
         );
-        // An Event that is lost costs a line in `kubectl describe`, nothing else.
-        if let Err(error) = context.recorder.publish(&event, &reference).await {
-            tracing::warn!(%error, "an Event could not be published");
-        }
+    };
+    for step in &steps {
+        say(&step.event.reason, step.event.note.as_deref().unwrap_or_default(), Some(step));
+        publish(context, object, &step.event).await;
+    }
+    if steps.is_empty() && K::told(&old).state != K::told(&new).state {
+        say(decision.summary.reason.word(), &decision.summary.message, None);
     }
     Ok(true)
+}
+
+/// An Event that is lost costs a line in `kubectl describe`, nothing else.
+pub async fn publish<K: Upgrade>(context: &Context, object: &K, event: &Event) {
+    if let Err(error) = context.recorder.publish(event, &object.object_ref(&())).await {
+        tracing::warn!(%error, "an Event could not be published");
+    }
 }
 
 /// The status that a decision amounts to.
@@ -219,102 +233,6 @@ fn conditions(generation: i64, old: &[Condition], decision: &Decision, now: Time
     out
 }
 
-/// One Event for each target whose state or reason changed, and one for each change of what the whole waits for.
-fn events(old: Told<'_>, new: Told<'_>) -> Vec<Event> {
-    let mut out = Vec::new();
-    for row in new.targets {
-        let before = old.targets.iter().find(|t| t.name == row.name);
-        if before.is_some_and(|b| b.state == row.state && b.reason == row.reason) {
-            continue;
-        }
-        let name = row.display_name.as_ref().unwrap_or(&row.name);
-        let mine = event_of(row);
-        // A start that was seen moving, or done, before anybody could write STARTED: it was started all the same.
-        let began = row.started_at.is_some() && before.is_none_or(|b| b.started_at.is_none());
-        if began && mine.is_none_or(|(reason, _)| reason != "Started") {
-            let version = row.desired_version.as_deref().unwrap_or_default();
-            out.push(event("Started", &row.name, &format!("{name}: started toward {version}"), false));
-        }
-        let Some((reason, warning)) = mine else { continue };
-        let note = format!("{name}: {}", row.message.as_deref().or(row.state.as_deref()).unwrap_or_default());
-        out.push(event(reason, &row.name, &note, warning));
-    }
-    let message = new.message.unwrap_or_default();
-    if let Some(waiting) = new.waiting_for
-        && new.waiting_for != old.waiting_for
-    {
-        let reason = match waiting {
-            "Held" | "NeedsResolution" | "StartInDoubt" | "EditQueued" => waiting,
-            _ => "Waiting",
-        };
-        let warning = matches!(reason, "NeedsResolution" | "StartInDoubt");
-        out.push(event(reason, waiting, message, warning));
-    }
-    out.extend(released(old.waiting_for, new.waiting_for));
-    if let Some(state @ ("SUCCESS" | "FAILED" | "REJECTED" | "CANCELLED")) = new.state
-        && new.state != old.state
-    {
-        let reason = if state == "SUCCESS" { "Completed" } else { "Ended" };
-        out.push(event(reason, state, message, state != "SUCCESS"));
-    }
-    out
-}
-
-/// The vendor's people chose a time that the schedules here would not allow: told once for each time that they choose.
-fn outside_schedule(decision: &Decision, old: &[TargetStatus]) -> Vec<Event> {
-    let rows = decision.rows.iter().filter(|row| row.outside_schedule);
-    let told = |row: &&Row| old.iter().any(|t| t.receipt == row.receipt && t.scheduled_at == row.scheduled_at);
-    rows.filter(|row| !told(row))
-        .map(|row| {
-            let note = format!("{}: {}", row.name, row.message.as_deref().unwrap_or_default());
-            event("ScheduledOutsideWindow", &row.name, &note, true)
-        })
-        .collect()
-}
-
-/// A person's stop is lifted. Another stop may be in force still: it has an Event of its own.
-fn released(old: Option<&str>, new: Option<&str>) -> Option<Event> {
-    let stop = old.filter(|stop| new != Some(stop))?;
-    let note = match stop {
-        "Held" => "no hold annotation is in the way any more",
-        "Suspended" => "no spec.suspend is in the way any more",
-        _ => return None,
-    };
-    Some(event("Released", stop, note, false))
-}
-
-/// Reason of the Event that a row's new state is, and whether it is a warning.
-fn event_of(row: &TargetStatus) -> Option<(&'static str, bool)> {
-    Some(match (row.state.as_deref()?, row.reason.as_deref()?) {
-        ("PENDING", "Starting") => ("PermitIssued", false),
-        ("STARTED", _) => ("Started", false),
-        ("RUNNING", "OutOfSight") => ("OutOfSight", false),
-        ("RUNNING", "Overdue") => ("Overdue", true),
-        ("RUNNING", _) => ("Progress", false),
-        ("SUCCESS", "AlreadyAtVersion") => ("AlreadyAtVersion", false),
-        ("SUCCESS", _) => ("Succeeded", false),
-        ("REJECTED", "WouldDowngrade") => ("WouldDowngrade", true),
-        ("REJECTED", "IdentityMismatch") => ("IdentityMismatch", true),
-        ("REJECTED", _) => ("Rejected", true),
-        ("FAILED", _) => ("Failed", true),
-        ("CANCELLED", _) => ("Cancelled", true),
-        ("UNKNOWN", "StartInDoubt") => ("StartInDoubt", true),
-        ("UNKNOWN", _) => ("NeedsResolution", true),
-        _ => return None,
-    })
-}
-
-fn event(reason: &str, action: &str, note: &str, warning: bool) -> Event {
-    Event {
-        type_: if warning { EventType::Warning } else { EventType::Normal },
-        reason: reason.to_owned(),
-        note: Some(bounded(note, NOTE)),
-        // The recorder folds Events that differ in their note only: the action keeps two targets' Events apart.
-        action: bounded(action, 128),
-        secondary: None,
-    }
-}
-
 #[cfg(test)]
 #[path = "table_tests.rs"]
 mod table;
@@ -354,20 +272,5 @@ mod tests {
             }
         }
         assert!(writes <= 12, "{writes}");
-    }
-
-    #[test]
-    fn a_stop_that_is_lifted_is_told_once_and_is_not_folded_into_another() {
-        let action = |old, new| released(old, new).map(|e| e.action);
-        assert_eq!(action(Some("Held"), None).as_deref(), Some("Held"));
-        assert_eq!(action(Some("Suspended"), Some("Held")).as_deref(), Some("Suspended"));
-        for (old, new) in [
-            (Some("Held"), Some("Held")),
-            (Some("Frozen"), None),
-            (None, Some("Held")),
-            (None, None),
-        ] {
-            assert_eq!(action(old, new), None, "{old:?} {new:?}");
-        }
     }
 }

@@ -222,6 +222,7 @@ pub async fn upgrades<K: Upgrade>(
         Ok(Event::Delete(gone)) => {
             let who = Who::new(K::KIND, &gone.namespace().unwrap_or_default(), &gone.name_any());
             told.ledgers.forget(&who);
+            told.metrics.forget(&who);
             upgrades::stand(&told, &who, None);
         }
         Ok(Event::InitDone) => known.cancel(),

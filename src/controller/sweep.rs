@@ -14,6 +14,7 @@ use super::context::Context;
 use super::gather;
 use super::kinds;
 use super::ledgers::OpenReceipt;
+use super::wakes::Kind;
 use crate::api::Connection;
 use crate::upgrade::calls;
 use crate::upgrade::conclude::Conclusion;
@@ -65,6 +66,10 @@ impl Drop for Turn {
 /// What is remembered of resources goes with them, in case nobody was told: a watch that began anew does not name those that went.
 fn forget_the_gone(context: &Context) {
     context.line.keep_only(|who| context.has(who));
+    context.metrics.keep_only(|who| match who.kind {
+        Kind::Connection => context.connection(&who.namespace, &who.name).is_some(),
+        _ => context.has(who),
+    });
     let uids = context.uids();
     context.starting.keep_only(|uid| uids.contains(uid));
 }

@@ -12,6 +12,7 @@ use super::clients;
 use super::clients::Client;
 use super::connection::wake_first;
 use super::context::Context;
+use super::events;
 use super::gather;
 use super::line::Place;
 use super::permit::Refused;
@@ -20,6 +21,7 @@ use super::sights;
 use super::upgrade::Upgrade;
 use super::wakes::Who;
 use crate::api::Connection;
+use crate::metrics::Shown;
 use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Fact;
@@ -99,6 +101,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     if !decision.writes.is_empty() {
         for (basis, fact) in concluded(&facts, &decision) {
             context.ledgers.learn(&context.permits.conclude(basis, fact).await?);
+            if let Some(event) = events::of_fact(basis, fact) {
+                report::publish(context, object, &event).await;
+            }
         }
         return Ok(Action::requeue(Duration::ZERO));
     }
@@ -115,6 +120,9 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     }
     // report (client)
     report::report(context, object, &decision).await.map_err(Error::Status)?;
+    context
+        .metrics
+        .show_upgrade(who, Shown::from(&decision.summary), context.clock.mono());
     Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
 }
 

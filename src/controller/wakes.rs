@@ -23,6 +23,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those that ask for upgrades.
+    pub const UPGRADES: [Kind; 3] = [Kind::ClusterUpgradeBatch, Kind::ApplianceUpdate, Kind::FirmwareUpgrade];
+
+    /// The kind of upgrade of this name; `None` for one that this version does not know.
+    pub fn of_upgrade(word: &str) -> Option<Kind> {
+        Kind::UPGRADES.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// As in manifests, receipts, metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {

@@ -196,7 +196,7 @@ impl Judge<'_> {
         if !self.receipt.open() || standing == Standing::Sending && self.e.seen.doubt.is_none() {
             return None;
         }
-        let how = format!("resolved by {}: {}", resolution.by, resolution.reason);
+        let how = resolution.told();
         let end = |kind| Some(Conclusion::End { kind, how: how.clone() });
         match resolution.verdict {
             Verdict::Succeeded => end(EndKind::Succeeded),

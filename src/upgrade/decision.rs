@@ -40,6 +40,19 @@ pub struct Decision {
     pub wake: Option<Duration>,
 }
 
+impl Decision {
+    /// In one word for logs: what is done next.
+    pub fn word(&self) -> &'static str {
+        match &self.effect {
+            Some(effect) if effect.what == What::Start => "start",
+            Some(_) => "note",
+            None if self.wake.is_none() => "rest",
+            None if self.looks.iter().any(|look| look.detailed) => "look",
+            None => "wait",
+        }
+    }
+}
+
 /// What waits for nothing but its time and a slot of the Connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InLine {

@@ -60,7 +60,8 @@ pub fn history(facts: &Facts, judged: &[Judged]) -> Vec<Past> {
     past
 }
 
-fn came_to(receipt: &Receipt) -> Option<State> {
+/// The state that a run ended in; `None` for one that goes on, and for an attempt that came to nothing.
+pub fn came_to(receipt: &Receipt) -> Option<State> {
     match receipt.standing() {
         Standing::Ended(EndKind::Succeeded | EndKind::AlreadyAtVersion) => Some(State::Success),
         Standing::Ended(EndKind::Failed) => Some(State::Failed),

@@ -24,6 +24,18 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [State; 8] = [
+        State::Pending,
+        State::Started,
+        State::Running,
+        State::Success,
+        State::Rejected,
+        State::Failed,
+        State::Cancelled,
+        State::Unknown,
+    ];
+
     /// The persisted word.
     pub fn word(self) -> &'static str {
         match self {

@@ -310,6 +310,13 @@ pub struct Resolution {
     pub reason: String,
 }
 
+impl Resolution {
+    /// As it is written down where it ended something.
+    pub fn told(&self) -> String {
+        format!("resolved by {}: {}", self.by, self.reason)
+    }
+}
+
 /// One receipt, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {

@@ -40,12 +40,14 @@ use crate::api::upgrade_receipt::RequestedBy;
 use crate::api::upgrade_receipt::UpgradeReceiptSpec;
 use crate::clock::Clock;
 use crate::controller::receipts;
+use crate::controller::wakes::Kind;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::metrics::StartOutcome;
 use crate::upgrade::decision::Effect;
 use crate::upgrade::decision::Fact;
 use crate::upgrade::decision::What;
+use crate::upgrade::history::came_to;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::EndKind;
@@ -261,7 +263,9 @@ impl Permits {
         if !plan.effect.needs_vendor() {
             self.too_late(&name, plan).await?;
         }
-        self.create(&name, &self.object(&name, plan), self.deadline(plan)).await
+        let noted = self.create(&name, &self.object(&name, plan), self.deadline(plan)).await?;
+        self.count_end(&noted);
+        Ok(noted)
     }
 
     /// That it is too late is final once it is written, and nothing but a clock says so. The API server's is asked first, by a create that
@@ -397,8 +401,9 @@ impl Permits {
     /// Step 7: stores the answer. Returns only when it is stored.
     pub async fn record(&self, mut sent: Sent) -> Option<UpgradeReceipt> {
         let name = sent.receipt.clone();
-        tracing::info!(receipt = %name, target = %sent.target, answer = ?sent.answer, "the vendor answered a start");
-        self.metrics.started(sent.target.vendor.slug(), outcome(&sent.answer));
+        let vendor = sent.target.vendor.slug();
+        tracing::info!(receipt = %name, vendor, target = %sent.target, answer = ?sent.answer, "the vendor answered a start");
+        self.metrics.started(vendor, outcome(&sent.answer));
         let fact = json!({"answer": receipts::answer_json(&sent.answer, self.clock.wall())});
         let stored = store::store(&self.receipts(), &self.clock, &name, Slot::Answer, &fact).await;
         sent.recorded = true;
@@ -423,7 +428,8 @@ impl Permits {
         let json = receipts::fact_json(fact, self.clock.wall());
         match store::store_concluded(&self.receipts(), basis, slot, &json).await {
             Stored::Now(stored) => {
-                tracing::info!(receipt = %basis.name, ?fact, "concluded");
+                tracing::info!(receipt = %basis.name, target = %basis.target, ?fact, "concluded");
+                self.count_end(&stored);
                 Ok(*stored)
             }
             Stored::Before(stored) => {
@@ -432,6 +438,16 @@ impl Permits {
             }
             Stored::Gone => Err(Refused::LostTheRace(basis.name.clone(), None)),
             Stored::Failed(error) => Err(Refused::Api(error)),
+        }
+    }
+
+    /// Counts a run by the receipt that was just written, if that ended it.
+    fn count_end(&self, receipt: &UpgradeReceipt) {
+        let receipt = receipts::read(receipt);
+        if let (Some(kind), Some(state)) = (Kind::of_upgrade(&receipt.requested_by.kind), came_to(&receipt)) {
+            let lasted = receipt.began().zip(receipt.ended_at()).map(|(from, to)| to.duration_since(from));
+            let lasted = lasted.map(|lasted| Duration::try_from(lasted).unwrap_or_default());
+            self.metrics.run_ended(kind.word(), state, lasted);
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::ROOT;
 use super::documents;
+use super::monitoring;
 use super::surface;
 use super::text;
 use crate::gitops;
@@ -19,6 +20,9 @@ const END: &str = "<!-- end of values -->";
 
 const VERDICTS: &str = "<!-- verdicts: made by the tools themselves -->\n";
 const END_OF_VERDICTS: &str = "<!-- end of verdicts -->";
+
+const METRICS: &str = "<!-- metrics: made from what the operator tells -->\n";
+const END_OF_METRICS: &str = "<!-- end of metrics -->";
 
 /// Folders that hold nothing else, but for these.
 const WHOLLY: [(&str, &[&str]); 2] = [
@@ -41,6 +45,7 @@ async fn wanted() -> BTreeMap<PathBuf, String> {
     table("charts/windlass/README.md", (BEGIN, END), &surface::table());
     let verdicts = gitops::verdicts::table().await + "\n";
     table("docs/gitops.md", (VERDICTS, END_OF_VERDICTS), &verdicts);
+    table("docs/metrics.md", (METRICS, END_OF_METRICS), &monitoring::table());
     for (name, yaml) in base().await {
         put(format!("deploy/base/{name}"), yaml);
     }

@@ -5,6 +5,7 @@ mod access;
 mod generated;
 mod guides;
 mod life;
+mod monitoring;
 mod policies;
 mod render;
 pub mod reviews;

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
-use windlass::metrics::Metrics;
-use windlass::metrics::StartOutcome;
 use windlass::upgrade::timing::Timing;
 
 use super::CHART;
@@ -318,56 +316,6 @@ async fn metrics_of_a_pod_that_is_not_ready_are_scraped_too() {
     assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
     assert_eq!(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"]);
     assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"]);
-}
-
-/// Everything that the operator can tell, with each of its metrics touched once.
-fn told() -> String {
-    let metrics = Metrics::new();
-    metrics.reconciled("k", Duration::from_secs(1));
-    metrics.reconcile_failed("k", "l");
-    metrics.started("t", StartOutcome::InDoubt);
-    metrics.vendor_request("t", "o", "ok", Duration::from_secs(1));
-    metrics.status_written("k");
-    metrics.set_receipts("t", 1, 1);
-    metrics.encode()
-}
-
-#[tokio::test]
-async fn alerts_and_dashboard_speak_of_metrics_that_exist() {
-    let told = told();
-    let known: BTreeSet<&str> = told
-        .lines()
-        .filter(|l| !l.starts_with('#'))
-        .filter_map(|l| l.split(['{', ' ']).next())
-        .collect();
-    for name in ["alerts.yaml", "dashboard.json"] {
-        let text = std::fs::read_to_string(format!("{CHART}/files/{name}")).unwrap();
-        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
-        let used: BTreeSet<&str> = words.filter(|w| w.starts_with("windlass_")).collect();
-        assert!(used.len() > 5, "{name}: {used:?}");
-        let unknown: Vec<&&str> = used.difference(&known).collect();
-        assert!(unknown.is_empty(), "{name}: {unknown:?} of {known:?}");
-    }
-}
-
-#[tokio::test]
-async fn every_alert_says_what_to_do_and_how_soon() {
-    let all = rendered(&json!({"metrics": {"prometheusRule": {"enabled": true}, "dashboard": {"enabled": true}}})).await;
-    let groups = all.only("PrometheusRule")["spec"]["groups"].as_array().unwrap();
-    let rules: Vec<&Value> = groups.iter().flat_map(|g| g["rules"].as_array().unwrap()).collect();
-    assert!(rules.len() > 5);
-    for rule in rules {
-        assert!(rule["alert"].as_str().is_some_and(|a| a.starts_with("Windlass")), "{rule}");
-        assert!(["page", "ticket"].contains(&rule["labels"]["severity"].as_str().unwrap()), "{rule}");
-        assert!(
-            rule["annotations"]["summary"].is_string() && rule["annotations"]["description"].is_string(),
-            "{rule}"
-        );
-    }
-    let dashboard = all.named("ConfigMap", "windlass-dashboard");
-    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
-    let panels: Value = serde_json::from_str(dashboard["data"]["windlass.json"].as_str().unwrap()).unwrap();
-    assert!(panels["panels"].as_array().unwrap().len() > 5);
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
-//! What Prometheus sees. Labels come from small fixed sets; names of objects, serials and versions belong in Events and logs. Only what is left
-//! of a Connection's calls names its Connection.
+//! What Prometheus sees (docs/metrics.md). Labels come from small fixed sets; serials, versions and messages belong in Events and logs. Which
+//! objects there are is told by the few metrics of [`objects`], and by no other.
+//!
+//! The controllers tell; [`server`](crate::server) shows. Nothing here is ever read to decide anything.
+
+mod objects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +16,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::objects::Objects;
+pub use self::objects::Shown;
+use crate::controller::wakes::Who;
+use crate::upgrade::reason::State;
+use crate::upgrade::timing::Mono;
+
 /// Content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -20,6 +30,9 @@ const RECONCILE_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 /// A vendor answers in tenths of seconds; a vCenter that runs prechecks inside the call takes many.
 const VENDOR_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A run takes minutes to days, and so does what is waited for: up to the week that a window may be away.
+const RUN_BUCKETS: [f64; 10] = [60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0, 604_800.0];
 
 /// Every metric of the process; cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,7 +49,10 @@ struct Inner {
     status_writes: Family<Kind, Counter>,
     receipts_open: Family<Type, Gauge>,
     receipts_unresolved: Family<Type, Gauge>,
-    quota_remaining: Family<OfConnection, Gauge>,
+    runs: Family<KindState, Counter>,
+    run_duration: Family<KindState, Histogram>,
+    wait_duration: Family<KindReason, Histogram>,
+    objects: Arc<Objects>,
     contradictions: Counter,
     leader: Gauge,
     starts_enabled: Gauge,
@@ -78,11 +94,16 @@ struct RequestClass {
     class: &'static str,
 }
 
-/// The one metric that names objects: "calls are running out" is no use without where.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfConnection {
-    namespace: String,
-    connection: String,
+struct KindState {
+    kind: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindReason {
+    kind: &'static str,
+    reason: &'static str,
 }
 
 /// What a permit came to.
@@ -122,10 +143,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics, at zero. Starts count as enabled until [`set_starts_enabled`](Self::set_starts_enabled) says otherwise.
     pub fn new() -> Metrics {
-        // The encoder appends `_total` to counters and `_info` to infos: they are registered without.
-        let mut registry = Registry::with_prefix("windlass");
-        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        let registered = Inner {
+        let mut inner = Inner {
             reconcile_duration: Family::new_with_constructor(|| Histogram::new(RECONCILE_BUCKETS)),
             reconcile_errors: Family::default(),
             starts: Family::default(),
@@ -134,56 +152,18 @@ impl Metrics {
             status_writes: Family::default(),
             receipts_open: Family::default(),
             receipts_unresolved: Family::default(),
-            quota_remaining: Family::default(),
+            runs: Family::default(),
+            run_duration: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
+            wait_duration: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
+            objects: Arc::default(),
             contradictions: Counter::default(),
             leader: Gauge::default(),
             starts_enabled: Gauge::default(),
             crds_outdated: Gauge::default(),
             registry: Registry::default(),
         };
-        let m = &registered;
-        registry.register("reconcile_duration_seconds", "Time of one reconcile", m.reconcile_duration.clone());
-        registry.register("reconcile_errors", "Reconciles that failed, by error", m.reconcile_errors.clone());
-        registry.register("starts", "Permits, by what they came to", m.starts.clone());
-        registry.register(
-            "vendor_requests",
-            "Requests to vendors, by class of answer",
-            m.vendor_requests.clone(),
-        );
-        registry.register(
-            "vendor_request_duration_seconds",
-            "Time of one request to a vendor",
-            m.vendor_duration.clone(),
-        );
-        registry.register(
-            "status_writes",
-            "Writes of a status; a steady rate at rest is a spin",
-            m.status_writes.clone(),
-        );
-        registry.register("receipts_open", "Receipts without an end", m.receipts_open.clone());
-        registry.register(
-            "receipts_unresolved",
-            "Open receipts that only a person can end",
-            m.receipts_unresolved.clone(),
-        );
-        registry.register(
-            "vendor_quota_remaining",
-            "Calls that are left for today at vendors that count them",
-            m.quota_remaining.clone(),
-        );
-        registry.register(
-            "contradictions",
-            "Vendors that took back what a receipt relies on",
-            m.contradictions.clone(),
-        );
-        registry.register("leader", "1 while this process leads", m.leader.clone());
-        registry.register("starts_enabled", "0 while starts are switched off", m.starts_enabled.clone());
-        registry.register(
-            "crds_outdated",
-            "1 while the served CRDs lack what this version needs",
-            m.crds_outdated.clone(),
-        );
-        let metrics = Metrics(Arc::new(Inner { registry, ..registered }));
+        inner.registry = registry(&inner);
+        let metrics = Metrics(Arc::new(inner));
         metrics.set_starts_enabled(true);
         metrics
     }
@@ -239,22 +219,45 @@ impl Metrics {
             .set(i64::from(unresolved));
     }
 
-    /// How many calls are left for today through a Connection.
-    pub fn set_quota(&self, namespace: &str, connection: &str, remaining: u32) {
-        let of = OfConnection {
-            namespace: namespace.to_owned(),
-            connection: connection.to_owned(),
-        };
-        self.0.quota_remaining.get_or_create(&of).set(i64::from(remaining));
+    /// A run that a resource of this kind asked for came to its end, `lasted` after it was sent; `None` where nothing was sent.
+    pub fn run_ended(&self, kind: &'static str, state: State, lasted: Option<Duration>) {
+        let of = KindState { kind, state: state.word() };
+        self.0.runs.get_or_create(&of).inc();
+        if let Some(lasted) = lasted {
+            self.0.run_duration.get_or_create(&of).observe(lasted.as_secs_f64());
+        }
     }
 
-    /// The Connection is gone, and so is what was left for it.
-    pub fn forget_quota(&self, namespace: &str, connection: &str) {
-        let of = OfConnection {
-            namespace: namespace.to_owned(),
-            connection: connection.to_owned(),
+    /// What an upgrade is shown as now. A wait that is over by that is counted, from when this process first saw it.
+    pub fn show_upgrade(&self, who: &Who, shown: Shown, now: Mono) {
+        let Some((reason, waited)) = self.0.objects.upgrade(who, shown, now) else {
+            return;
         };
-        self.0.quota_remaining.remove(&of);
+        let of = KindReason {
+            kind: who.kind.word(),
+            reason: reason.word(),
+        };
+        self.0.wait_duration.get_or_create(&of).observe(waited.as_secs_f64());
+    }
+
+    /// Whether a Connection to a vendor `type` can be used: the reason of its Ready condition.
+    pub fn show_connection(&self, who: &Who, r#type: &'static str, ready_reason: &str) {
+        self.0.objects.connection(who, r#type, ready_reason);
+    }
+
+    /// How many calls are left for today through a Connection.
+    pub fn set_quota(&self, who: &Who, remaining: u32) {
+        self.0.objects.quota(who, remaining);
+    }
+
+    /// The upgrade or the Connection is gone, and so are its series.
+    pub fn forget(&self, who: &Who) {
+        self.0.objects.forget(who);
+    }
+
+    /// Forgets whom nobody told of: a watch that began anew does not name those that went.
+    pub fn keep_only(&self, there: impl Fn(&Who) -> bool) {
+        self.0.objects.keep_only(there);
     }
 
     /// A vendor said that it took a start which a receipt had ended as not taken.
@@ -288,68 +291,90 @@ impl Metrics {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_happened_is_in_the_text_under_its_documented_name() {
-        let metrics = Metrics::new();
-        metrics.reconciled("ClusterUpgradeBatch", Duration::from_millis(30));
-        metrics.reconcile_failed("ClusterUpgradeBatch", "api");
-        metrics.started("vcenter", StartOutcome::InDoubt);
-        metrics.vendor_request("vcenter", "list_clusters", "ok", Duration::from_millis(300));
-        metrics.status_written("Connection");
-        metrics.set_receipts("vcenter", 3, 1);
-        metrics.set_quota("netops", "central-msp", 4100);
-        metrics.set_quota("netops", "gone", 7);
-        metrics.forget_quota("netops", "gone");
-        metrics.contradiction();
-        metrics.set_leader(true);
-        metrics.set_crds_outdated(true);
-        let text = metrics.encode();
-        for line in [
-            concat!("windlass_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
-            "windlass_reconcile_duration_seconds_bucket{le=\"0.025\",kind=\"ClusterUpgradeBatch\"} 0",
-            "windlass_reconcile_duration_seconds_bucket{le=\"0.05\",kind=\"ClusterUpgradeBatch\"} 1",
-            "windlass_reconcile_errors_total{kind=\"ClusterUpgradeBatch\",label=\"api\"} 1",
-            "windlass_starts_total{type=\"vcenter\",outcome=\"in_doubt\"} 1",
-            "windlass_vendor_requests_total{type=\"vcenter\",operation=\"list_clusters\",class=\"ok\"} 1",
-            "windlass_vendor_request_duration_seconds_count{type=\"vcenter\",operation=\"list_clusters\"} 1",
-            "windlass_status_writes_total{kind=\"Connection\"} 1",
-            "windlass_receipts_open{type=\"vcenter\"} 3",
-            "windlass_receipts_unresolved{type=\"vcenter\"} 1",
-            "windlass_vendor_quota_remaining{namespace=\"netops\",connection=\"central-msp\"} 4100",
-            "windlass_contradictions_total 1",
-            "windlass_leader 1",
-            "windlass_starts_enabled 1",
-            "windlass_crds_outdated 1",
-            "# EOF",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
-        }
-        assert!(!text.contains("_total_total") && !text.contains("gone"), "{text}");
-    }
-
-    #[test]
-    fn gauges_and_single_counters_are_there_before_anything_happened() {
-        let text = Metrics::new().encode();
-        for line in [
-            "windlass_contradictions_total 0",
-            "windlass_leader 0",
-            "windlass_starts_enabled 1",
-            "windlass_crds_outdated 0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_gauge_follows_down_as_well() {
-        let metrics = Metrics::new();
-        let other = metrics.clone();
-        metrics.set_receipts("hmc", 2, 2);
-        other.set_receipts("hmc", 0, 0);
-        assert!(metrics.encode().contains("windlass_receipts_open{type=\"hmc\"} 0"));
-    }
+/// Names and meanings. The encoder appends `_total` to counters and `_info` to infos: they are registered without; and a full stop to what
+/// is said of each.
+fn registry(inner: &Inner) -> Registry {
+    let mut registry = Registry::with_prefix("windlass");
+    let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "1, with the version that runs", version);
+    registry.register(
+        "starts",
+        "Permits to start, by what they came to: accepted, rejected, not_taken (proven), withdrawn (nothing was sent), in_doubt (the answer was lost)",
+        inner.starts.clone(),
+    );
+    registry.register(
+        "runs",
+        "Runs of one target that came to their end, by the kind of resource that asked and the state they ended in",
+        inner.runs.clone(),
+    );
+    registry.register(
+        "run_duration_seconds",
+        "Time from the start of a run of one target to its end; runs that nothing was sent for are not in it",
+        inner.run_duration.clone(),
+    );
+    registry.register(
+        "wait_duration_seconds",
+        "How long an upgrade waited for one thing, counted when that wait is over, from when this process first saw it",
+        inner.wait_duration.clone(),
+    );
+    registry.register(
+        "receipts_open",
+        "Receipts without an end: starts that are under way, running or in doubt",
+        inner.receipts_open.clone(),
+    );
+    registry.register(
+        "receipts_unresolved",
+        "Open receipts of which it is not known whether the vendor took the start; nothing else starts on their targets",
+        inner.receipts_unresolved.clone(),
+    );
+    registry.register(
+        "vendor_requests",
+        "Requests to vendors, by class of the answer; unknown is a start whose answer was lost",
+        inner.vendor_requests.clone(),
+    );
+    registry.register(
+        "vendor_request_duration_seconds",
+        "Time from sending one request to a vendor to its answer",
+        inner.vendor_duration.clone(),
+    );
+    registry.register(
+        "reconcile_duration_seconds",
+        "Time of one reconcile; vendors are not in it",
+        inner.reconcile_duration.clone(),
+    );
+    registry.register(
+        "reconcile_errors",
+        "Reconciles that failed and are tried again, by what went wrong",
+        inner.reconcile_errors.clone(),
+    );
+    registry.register(
+        "status_writes",
+        "Writes of a status; a steady rate while nothing happens is a spin",
+        inner.status_writes.clone(),
+    );
+    registry.register(
+        "contradictions",
+        "Starts that a vendor took after they had been concluded not taken; never more than 0",
+        inner.contradictions.clone(),
+    );
+    registry.register(
+        "leader",
+        "1 while this process leads and acts, 0 on a standby",
+        inner.leader.clone(),
+    );
+    registry.register(
+        "starts_enabled",
+        "0 while starts are switched off for the whole operator",
+        inner.starts_enabled.clone(),
+    );
+    registry.register(
+        "crds_outdated",
+        "1 while the served CRDs lack what this version needs, and nothing starts",
+        inner.crds_outdated.clone(),
+    );
+    registry.register_collector(Box::new(Arc::clone(&inner.objects)));
+    registry
 }
+
+#[cfg(test)]
+mod tests;
