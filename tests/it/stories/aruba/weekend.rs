@@ -344,8 +344,8 @@ fn report(here: &Weekend, size: &Size, all: &[Wanted], (last, most): (Duration, 
         println!("weekend: {day}: {calls:>5} of {} calls, {percent} %", size.per_day);
     }
     println!(
-        "weekend: {} customers, {} upgrades, at most {most} at once; done {} h after Friday 23:30; starts {}, duplicates {}, refused for the \
-         quota {}; {} s of the machine's time",
+        "weekend: {} customers, {} upgrades, at most {most} at once; done {} h after Friday 23:30; starts {}, duplicates {}, refused for \
+         too many in one second {}; {} s of the machine's time",
         size.customers,
         all.len(),
         last.as_secs() / 3600,
@@ -375,7 +375,6 @@ async fn check(here: &Weekend, size: &Size, all: &[Wanted], found: &[FirmwareUpg
     for (day, calls) in here.central.charged() {
         assert!(calls * 10 <= u64::from(size.per_day) * 9, "{calls} calls on {day}");
     }
-    assert_eq!(here.central.over_quota(), 0, "nothing was refused for too many calls");
     assert_eq!(
         (here.central.logins(), here.central.reuses()),
         (1, 0),
