@@ -15,7 +15,6 @@
 mod appliance;
 mod appliance_breaks;
 mod appliance_operator;
-mod aruba;
 mod book;
 mod front;
 mod prism;

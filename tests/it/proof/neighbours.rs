@@ -14,7 +14,7 @@ async fn two_namespaces_that_want_the_same_cluster_start_it_once() -> anyhow::Re
     let (mut one, mut two) = tokio::try_join!(Story::new("neighbour", 1), Story::new("neighbour", 1))?;
     // Nobody gives up while the two are brought together.
     for story in [&mut one, &mut two] {
-        for (name, ms) in [("ttl", 10_000), ("grace", 20_000), ("ledgerTimeout", 30_000)] {
+        for (name, ms) in [("ttl", 10_000), ("lead", 15_000), ("grace", 20_000), ("ledgerTimeout", 30_000)] {
             story.world.timing[name] = json!(ms);
         }
     }

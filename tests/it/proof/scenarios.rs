@@ -111,7 +111,7 @@ async fn two_leaders_that_never_see_what_came_in_between_start_each_cluster_once
 async fn collide(step: &str, lost: &str, second_connection: bool) -> anyhow::Result<()> {
     let mut story = Story::new("collide", 1).await?;
     // Nobody gives up while the two are brought together.
-    for (name, ms) in [("ttl", 10_000), ("grace", 20_000), ("ledgerTimeout", 30_000)] {
+    for (name, ms) in [("ttl", 10_000), ("lead", 15_000), ("grace", 20_000), ("ledgerTimeout", 30_000)] {
         story.world.timing[name] = json!(ms);
     }
     let second = Proxy::start(story.world.plane).await?;
@@ -315,7 +315,7 @@ async fn a_create_that_lands_after_everybody_gave_up_is_withdrawn() -> anyhow::R
 async fn a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing() -> anyhow::Result<()> {
     let mut story = Story::new("clock", 1).await?;
     // No permit runs out besides, however busy the machine is.
-    for (name, ms) in [("ttl", 10_000), ("grace", 20_000)] {
+    for (name, ms) in [("ttl", 10_000), ("lead", 15_000), ("grace", 20_000)] {
         story.world.timing[name] = json!(ms);
     }
     let ahead = story.proxy.arm("POST receipt", 1, Fault::Skewed(3600));

@@ -117,6 +117,13 @@ async fn the_api_server_takes_the_values_of_every_field_or_says_why_not() -> any
     let entry = json!({"cluster": story.cluster(1), "canary": true, "desiredVersion": VERSION_NEW});
     let spec = json!({"clusters": [entry, {"cluster": story.cluster(2)}], "suspend": true});
     story.batch("b", spec).await?;
+    let central = json!({
+        "type": "ArubaCentral", "url": "https://central.example", "credentialsSecretRef": {"name": "central"},
+        "arubaCentral": {"customerId": "a0c30000"},
+    });
+    let metadata = json!({"name": "central", "namespace": story.world.namespace});
+    let central = json!({"apiVersion": "windlass.dev/v1alpha1", "kind": "Connection", "metadata": metadata, "spec": central});
+    story.world.apply(&central).await?;
     let (world, words) = (&story.world, words());
     let resources = [
         ApiResource::erase::<ClusterUpgradeBatch>(&()),
@@ -126,10 +133,11 @@ async fn the_api_server_takes_the_values_of_every_field_or_says_why_not() -> any
     let mut dice = Dice::new(7919);
     let mut found = BTreeMap::<String, Taken>::new();
     for field in all().into_iter().filter(|f| f.immutable.is_none()) {
-        let (api, name) = if field.kind == BATCH {
-            (&batches, "b")
-        } else {
-            (&connections, "vc")
+        let of_central = field.dotted().starts_with("arubaCentral") || field.dotted() == "limits.requestsPerDay";
+        let (api, name) = match field.kind {
+            BATCH => (&batches, "b"),
+            _ if of_central => (&connections, "central"),
+            _ => (&connections, "vc"),
         };
         let from = api.get(name).await?.data["spec"].clone();
         let taken = found.entry(format!("{} {}", field.kind, field.dotted())).or_default();

@@ -138,7 +138,7 @@ impl Stage {
         let config = Config::with_clusters(CLUSTERS as usize).each_cluster(|c| c.available_versions.push(FINAL.to_owned()));
         let mut story = Story::with(name, config, 1).await?;
         // What is compared here is where it ends, not what happens to a permit that runs out: a busy machine is to have time enough.
-        for (name, ms) in [("ttl", 6000), ("grace", 8500)] {
+        for (name, ms) in [("ttl", 6000), ("lead", 7000), ("grace", 8500)] {
             story.world.timing[name] = json!(ms);
         }
         let operator = story.operator().await?;
