@@ -304,7 +304,7 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
     let lost = trouble(&here.central, all.len());
     let mut operator = Some(here.operator("first").await?);
     let (mut looked, mut most, mut restarted) = (0, 0, false);
-    let (last, found) = loop {
+    let (took, found) = loop {
         here.step().await;
         if !restarted && here.since() >= RESTART {
             if let Some(first) = operator.take() {
@@ -333,7 +333,7 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
     if let Some(second) = operator.take() {
         here.stop(second).await?;
     }
-    report(&here, size, &all, (last, most), began);
+    report(&here, size, &all, (took, most), began);
     check(&here, size, &all, &found, lost).await
 }
 
