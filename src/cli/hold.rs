@@ -16,7 +16,6 @@ use super::cluster::connections;
 use super::kinds;
 use super::kinds::Kind;
 use super::kinds::Named;
-use super::kinds::NotNamed;
 use super::page::Lines as _;
 use super::page::Page;
 use super::seen::Upgrade;
@@ -38,7 +37,7 @@ pub struct HoldArgs {
     #[command(flatten)]
     pub access: Access,
     /// The upgrade or the Connection, as in cub/vc1-1-30 or conn/vc1.
-    #[arg(value_name = "KIND/NAME", value_parser = can_be_held)]
+    #[arg(value_name = "KIND/NAME", value_parser = Named::upgrade_or_connection)]
     object: Named,
     /// Why, for whoever waits. Default: who holds it.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
@@ -56,20 +55,8 @@ pub struct ReleaseArgs {
     #[command(flatten)]
     pub access: Access,
     /// The upgrade or the Connection, as in cub/vc1-1-30 or conn/vc1.
-    #[arg(value_name = "KIND/NAME", value_parser = can_be_held)]
+    #[arg(value_name = "KIND/NAME", value_parser = Named::upgrade_or_connection)]
     object: Named,
-}
-
-fn can_be_held(text: &str) -> Result<Named, NotNamed> {
-    let named = Named::read(text)?;
-    match &named.kind {
-        Some(kind) if !kind.upgrade && kind.kind != "Connection" => Err(NotNamed::Unfit {
-            found: kind.kind.clone(),
-            wanted: "upgrade and no Connection",
-            example: "cub/vc1-1-30",
-        }),
-        _ => Ok(named),
-    }
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -225,8 +212,17 @@ mod tests {
 
     #[test]
     fn only_upgrades_and_connections_are_held() {
-        assert!(can_be_held("rcpt/x").unwrap_err().to_string().contains("UpgradeReceipt"));
-        assert!(can_be_held("conn/vc1").is_ok() && can_be_held("cub/x").is_ok() && can_be_held("x").is_ok());
+        assert!(
+            Named::upgrade_or_connection("rcpt/x")
+                .unwrap_err()
+                .to_string()
+                .contains("UpgradeReceipt")
+        );
+        assert!(
+            Named::upgrade_or_connection("conn/vc1").is_ok()
+                && Named::upgrade_or_connection("cub/x").is_ok()
+                && Named::upgrade_or_connection("x").is_ok()
+        );
         assert!(reason(" \t").is_err() && reason(&"x".repeat(257)).is_err());
     }
 }

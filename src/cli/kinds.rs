@@ -177,14 +177,22 @@ impl Named {
 
     /// Reads what was typed, which must be the name of an upgrade; without a kind it may be that of any kind of upgrade.
     pub fn upgrade(text: &str) -> Result<Named, NotNamed> {
-        let named = Named::read(text)?;
-        match &named.kind {
-            Some(kind) if !kind.upgrade => Err(NotNamed::Unfit {
+        Named::read(text)?.fit("upgrade", |kind| kind.upgrade)
+    }
+
+    /// The same; it may be that of a Connection too, which has a schedule and can be held as upgrades can.
+    pub fn upgrade_or_connection(text: &str) -> Result<Named, NotNamed> {
+        Named::read(text)?.fit("upgrade and no Connection", |kind| kind.upgrade || kind.kind == "Connection")
+    }
+
+    fn fit(self, wanted: &'static str, fits: impl Fn(&Kind) -> bool) -> Result<Named, NotNamed> {
+        match &self.kind {
+            Some(kind) if !fits(kind) => Err(NotNamed::Unfit {
                 found: kind.kind.clone(),
-                wanted: "upgrade",
+                wanted,
                 example: "cub/vc1-1-30",
             }),
-            _ => Ok(named),
+            _ => Ok(self),
         }
     }
 }

@@ -172,10 +172,10 @@ fn shown(quota: Quota) -> QuotaStatus {
     }
 }
 
-/// Only what is kept is left: from here on runs are not followed until the day is over.
 fn low(quota: Option<&QuotaStatus>) -> bool {
-    let numbers = quota.and_then(|q| Some((q.remaining?, q.limit_per_day?)));
-    numbers.is_some_and(|(remaining, limit)| remaining < limit / 10)
+    let number = |n: Option<i32>| u32::try_from(n?).ok();
+    let numbers = quota.and_then(|q| number(q.limit_per_day).zip(number(q.remaining)));
+    numbers.is_some_and(|(limit, remaining)| Quota::low(limit, remaining))
 }
 
 fn probe(context: &Arc<Context>, guard: &Arc<DeserializeGuard<Connection>>, who: &Who, of: Of) {

@@ -34,7 +34,6 @@ use crate::upgrade::receipt::Receipt;
 use crate::upgrade::schedule::InvalidSchedule;
 use crate::upgrade::schedule::Schedule;
 use crate::upgrade::sight::Motion;
-use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
@@ -354,23 +353,9 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
         Usable::WrongType { found, .. } => format!("ConnectionTypeMismatch: Connection {name} is of type {found}"),
         _ => format!("ConnectionNotReady: Connection {name} does not exist"),
     };
-    Sight {
-        asked: facts.mono,
-        at: facts.wall,
-        authority: key.authority.clone(),
-        complete: false,
-        motion: Motion::NotSeen {
-            why,
-            unknown_object: false,
-        },
-        looks: None,
-        offered: Offered::Unasked,
-        jobs: Vec::new(),
-        identity: None,
-        says: None,
-        permitted: None,
-        detailed: false,
-        fleet: None,
-        cost: 0,
-    }
+    let unseen = Motion::NotSeen {
+        why,
+        unknown_object: false,
+    };
+    Sight::showing(facts.mono, facts.wall, key.authority.clone(), unseen)
 }

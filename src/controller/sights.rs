@@ -17,7 +17,6 @@ use super::wakes::Wakes;
 use super::wakes::Who;
 use crate::upgrade::decision::Look;
 use crate::upgrade::sight::Motion;
-use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
@@ -269,21 +268,10 @@ fn settle(sights: &Sights, namespace: &str, keys: &BTreeSet<TargetKey>, listing:
 }
 
 fn unseen(listing: &Listing, why: String, unknown_object: bool) -> Sight {
+    let unseen = Motion::NotSeen { why, unknown_object };
     Sight {
-        asked: listing.asked,
-        at: listing.at,
-        authority: listing.authority.clone(),
         complete: listing.complete,
-        motion: Motion::NotSeen { why, unknown_object },
-        looks: None,
-        offered: Offered::Unasked,
-        jobs: Vec::new(),
-        identity: None,
-        says: None,
-        permitted: None,
-        detailed: false,
-        fleet: None,
-        cost: 0,
+        ..Sight::showing(listing.asked, listing.at, listing.authority.clone(), unseen)
     }
 }
 

@@ -74,6 +74,11 @@ impl Quota {
         u32::try_from(half * left / DAY.as_secs()).unwrap_or(0)
     }
 
+    /// Only what is kept is left: from here on runs are not followed until the day is over.
+    pub fn low(limit: u32, remaining: u32) -> bool {
+        remaining < percent(limit, KEPT)
+    }
+
     /// Whether so many calls for this leave what has to be left.
     pub fn affords(&self, spend: Spend, calls: u32, now: Timestamp) -> bool {
         let today = self.at(now);

@@ -50,6 +50,28 @@ pub struct Sight {
     pub cost: u32,
 }
 
+impl Sight {
+    /// A look that shows this, and nothing else.
+    pub fn showing(asked: Mono, at: Timestamp, authority: Authority, motion: Motion) -> Sight {
+        Sight {
+            asked,
+            at,
+            authority,
+            complete: false,
+            motion,
+            looks: None,
+            offered: Offered::Unasked,
+            jobs: Vec::new(),
+            identity: None,
+            says: None,
+            permitted: None,
+            detailed: false,
+            fleet: None,
+            cost: 0,
+        }
+    }
+}
+
 /// Whether the target is being upgraded right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Motion {

@@ -10,6 +10,9 @@ use super::http::FenceError;
 use super::text::sanitize;
 use super::vault::VaultError;
 
+/// What may be wrong in a Secret with a user.
+pub const USER_KEYS: &str = "username and password";
+
 /// What a caller does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -118,8 +121,10 @@ pub enum VendorError {
         said: String,
     },
     /// Credentials were refused.
-    #[error("{authority} refused the credentials at {operation} ({said}): check username and password in the Secret")]
+    #[error("{authority} refused the credentials at {operation} ({said}): check {keys} in the Secret")]
     AuthFailed {
+        /// What of the Secret may be wrong.
+        keys: &'static str,
         /// Where.
         authority: String,
         /// Which call.

@@ -15,7 +15,6 @@ use super::text::sanitize;
 use super::vault::TokenVault;
 use crate::clock::Clock;
 use crate::upgrade::sight::Motion;
-use crate::upgrade::sight::Offered;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
@@ -261,24 +260,14 @@ impl Asked {
 
     /// A look that showed nothing.
     pub fn not_seen(&self, why: &str, unknown_object: bool, detailed: bool) -> Sight {
+        let unseen = Motion::NotSeen {
+            why: sanitize(why),
+            unknown_object,
+        };
         Sight {
-            asked: self.mono,
-            at: self.at,
-            authority: self.authority.clone(),
             complete: unknown_object,
-            motion: Motion::NotSeen {
-                why: sanitize(why),
-                unknown_object,
-            },
-            looks: None,
-            offered: Offered::Unasked,
-            jobs: Vec::new(),
-            identity: None,
-            says: None,
-            permitted: None,
             detailed,
-            fleet: None,
-            cost: 0,
+            ..Sight::showing(self.mono, self.at, self.authority.clone(), unseen)
         }
     }
 }

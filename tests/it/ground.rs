@@ -501,3 +501,11 @@ async fn service_account_token(plane: &Plane, account: &Account) -> anyhow::Resu
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
+
+/// How often the operator with these metrics has decided, about whatever has this label.
+pub fn decisions(metrics: &str, label: &str) -> u64 {
+    let counts = metrics
+        .lines()
+        .filter(|l| l.starts_with("windlass_reconcile_duration_seconds_count") && l.contains(label));
+    counts.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}

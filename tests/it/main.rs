@@ -22,6 +22,7 @@ mod image;
 mod leaps;
 mod plane_stories;
 mod proof;
+mod scale;
 mod site;
 mod stories;
 mod world;

@@ -49,20 +49,8 @@ pub struct Assumed {
 pub fn sight(key: &TargetKey, told: &Told, ledger: &Ledger, wish: &Wish, wall: Timestamp, mono: Mono) -> Assumed {
     let mut assumed = Vec::new();
     let mut seen = Sight {
-        asked: mono,
-        at: wall,
-        authority: key.authority.clone(),
         complete: true,
-        motion: Motion::Still,
-        looks: None,
-        offered: Offered::Unasked,
-        jobs: Vec::new(),
-        identity: None,
-        says: None,
-        permitted: None,
-        detailed: false,
-        cost: 0,
-        fleet: None,
+        ..Sight::showing(mono, wall, key.authority.clone(), Motion::Still)
     };
     if key.vendor == VendorType::ArubaCentral {
         let inventory = told.inventory.as_ref();

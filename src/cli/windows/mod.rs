@@ -23,7 +23,6 @@ use super::formats;
 use super::formats::Format;
 use super::kinds;
 use super::kinds::Named;
-use super::kinds::NotNamed;
 use super::page::Page;
 use crate::api::common::Blocker;
 use crate::controller::gather::schedule;
@@ -44,7 +43,7 @@ pub struct WindowsArgs {
     #[command(flatten)]
     pub access: Access,
     /// The upgrade, as in cub/vc1-1-30, or a Connection, as in conn/vc1.
-    #[arg(value_name = "KIND/NAME", value_parser = has_schedule)]
+    #[arg(value_name = "KIND/NAME", value_parser = Named::upgrade_or_connection)]
     object: Named,
     /// How many openings to show.
     #[arg(short = 'c', long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "NUMBER")]
@@ -52,18 +51,6 @@ pub struct WindowsArgs {
     /// How to show them.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-fn has_schedule(text: &str) -> Result<Named, NotNamed> {
-    let named = Named::read(text)?;
-    match &named.kind {
-        Some(kind) if !kind.upgrade && kind.kind != "Connection" => Err(NotNamed::Unfit {
-            found: kind.kind.clone(),
-            wanted: "upgrade and no Connection",
-            example: "cub/vc1-1-30",
-        }),
-        _ => Ok(named),
-    }
 }
 
 /// A schedule that cannot be obeyed.

@@ -10,6 +10,9 @@ use crate::vendor::text::describe_body;
 use crate::vendor::text::is_html;
 use crate::vendor::text::sanitize;
 
+/// What may be wrong in the Secret, where Central does not tell which of them.
+pub(super) const KEYS: &str = "clientID, clientSecret and the user or refreshToken";
+
 /// The error in an answer, where there is one that can be read.
 pub(super) fn refusal(reply: &Reply, hush: &Hush) -> Option<Refusal> {
     Refusal::read(reply.whole_body()?, hush)
@@ -22,6 +25,7 @@ pub(super) fn failure(http: &Http, operation: &'static str, reply: &Reply, hush:
     let said = said(reply, hush);
     match (status, &refusal) {
         (401, _) => VendorError::AuthFailed {
+            keys: KEYS,
             authority,
             operation,
             said,

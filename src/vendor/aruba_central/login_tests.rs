@@ -134,6 +134,10 @@ async fn a_wrong_client_secret_is_nobodys_word_on_the_refresh_token() {
             error.reason() == "AuthFailed" && error.message().contains("invalid_client"),
             "{error}"
         );
+        assert!(
+            error.message().ends_with("check clientID and clientSecret in the Secret"),
+            "the user and the token may be right: {error}"
+        );
     }
     assert_eq!(count(&server, TOKEN), 1);
     parts

@@ -335,6 +335,25 @@ async fn what_is_offered_is_found_out_by_other_ways_where_one_is_refused() {
 }
 
 #[tokio::test]
+async fn devices_of_very_many_models_wait_for_no_list_of_each_and_are_asked_about_by_the_image() {
+    const IMAGE: &str = "GET /firmware/v1/versions/10.13.1010";
+    for there in [true, false] {
+        let (server, client) = ready(move |r| match call(r).as_str() {
+            DEVICES => {
+                let rows: Vec<String> = (0..40).map(|n| of_model(&format!("A{n}"), &format!("model {n}"))).collect();
+                Some(devices(&rows))
+            }
+            IMAGE => Some(json(200, &format!(r#"{{"available":{there}}}"#))),
+            _ => None,
+        })
+        .await;
+        let sight = client.observe(&target(&server), &scope(&[], &[NEW])).await;
+        let lacking = sight.fleet.unwrap().offers[NEW].len();
+        assert_eq!((lacking, count(&server, VERSIONS)), (if there { 0 } else { 40 }, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_customer_that_the_service_does_not_know_is_unknown_and_a_path_that_is_missing_is_not() {
     for (act, unknown, says) in [
         (error(404, "0001", "Not found"), true, "knows no customer 4d1c9a70"),

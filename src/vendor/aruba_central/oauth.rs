@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::entry::Pair;
+use super::failures::KEYS;
 use super::failures::said;
 use super::wire::Refusal;
 use crate::vendor::credentials::ClientCredentials;
@@ -127,6 +128,7 @@ fn unauthorized(http: &Http, operation: &'static str, reply: &Reply, hush: &Hush
     match reply.status {
         // Which of them wrong credentials give is unconfirmed. A page of somebody in between is not Central's word.
         400 | 401 | 403 if told || reply.status == 401 => VendorError::AuthFailed {
+            keys: KEYS,
             authority: http.authority().to_string(),
             operation,
             said: said(reply, hush),
@@ -159,15 +161,16 @@ async fn pair(http: &Http, operation: &'static str, query: &[(&str, &str)], hush
 
 fn judge(http: &Http, operation: &'static str, reply: &Reply, hush: &Hush) -> Outcome {
     let verdict = verdict(reply.status, reply.whole_body(), hush);
-    let refused = || VendorError::AuthFailed {
+    let refused = |keys| VendorError::AuthFailed {
+        keys,
         authority: http.authority().to_string(),
         operation,
         said: said(reply, hush),
     };
     match verdict {
         Verdict::Pair(pair) => Outcome::Pair(pair),
-        Verdict::Dead => Outcome::Dead(refused()),
-        Verdict::Client => Outcome::NotTaken(refused()),
+        Verdict::Dead => Outcome::Dead(refused(KEYS)),
+        Verdict::Client => Outcome::NotTaken(refused("clientID and clientSecret")),
         Verdict::Unknown => Outcome::Lost(super::failures::failure(http, operation, reply, hush)),
     }
 }

@@ -18,7 +18,7 @@ use super::look::Whose;
 use crate::upgrade::timing::Mono;
 use crate::vendor::error::VendorError;
 
-/// Most models that are asked for in one look.
+/// Most models that are asked for one by one: with more of them it is asked for the image, which costs one call however many there are.
 const MOST_MODELS: usize = 16;
 
 /// Most models of all types that are remembered.
@@ -59,10 +59,9 @@ impl Shared {
         read: &mut Read,
     ) {
         if samples.len() > MOST_MODELS {
-            let models = samples.len();
-            read.trouble.push(format!(
-                "its devices are of {models} models, too many to ask what is offered for each"
-            ));
+            for version in versions {
+                self.by_image(whose, version, samples, read).await;
+            }
             return;
         }
         let mut untold = false;
@@ -129,7 +128,7 @@ impl Shared {
         Ok(versions)
     }
 
-    /// Where no list can be had: whether there is this one image. It is asked by the type, so it is there for all models or for none.
+    /// Where no list can be had, or too many would have to be: whether there is this one image. It is asked by the type, so it is there for all models or for none.
     async fn by_image(&self, whose: &Whose<'_>, version: &str, samples: &BTreeMap<String, String>, read: &mut Read) {
         read.cost = read.cost.saturating_add(1);
         match self.image(whose, version).await {
@@ -139,8 +138,12 @@ impl Shared {
             Ok(false) => {
                 read.offers.insert(version.to_owned(), samples.keys().cloned().collect());
             }
-            Err(_) => {
+            Err(failed) => {
                 read.offers.remove(version);
+                if read.trouble.is_empty() {
+                    read.trouble
+                        .push(format!("whether {version} is there cannot be asked: {}", short(&failed.error)));
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::PRODUCT;
 use super::wire::Refusal;
+use crate::vendor::error::USER_KEYS;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
@@ -30,6 +31,7 @@ pub(super) fn failure(http: &Http, operation: &'static str, reply: &Reply, hush:
     match (status, &refusal) {
         (403, Some(known)) if known.of_session(status) => unavailable(authority, operation, status, said),
         (401, _) => VendorError::AuthFailed {
+            keys: USER_KEYS,
             authority,
             operation,
             said,

@@ -20,6 +20,7 @@ use super::failures::said;
 use super::wire::Refusal;
 use crate::vendor::credentials::Credentials;
 use crate::vendor::decode;
+use crate::vendor::error::USER_KEYS;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
@@ -82,6 +83,7 @@ fn judge(http: &Http, reply: &Reply, visit: &Visit<'_>) -> Result<Opened, Vendor
         (409, Some(50 | 51)) => VendorError::SecondFactor { authority, said },
         (403, Some(1)) => failure(http, OPERATION, reply, &hush),
         (401 | 403, _) => VendorError::AuthFailed {
+            keys: USER_KEYS,
             authority,
             operation: OPERATION,
             said,

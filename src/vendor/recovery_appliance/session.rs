@@ -14,6 +14,7 @@ use super::failures::not_this_product;
 use super::wire;
 use super::wire::Bar;
 use crate::vendor::decode::json;
+use crate::vendor::error::USER_KEYS;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
@@ -75,6 +76,7 @@ fn refused(http: &Http, operation: &'static str, status: u16, body: Option<&[u8]
             said,
         },
         None => VendorError::AuthFailed {
+            keys: USER_KEYS,
             authority,
             operation,
             said: words,

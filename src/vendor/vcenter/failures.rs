@@ -2,6 +2,7 @@
 
 use super::PRODUCT;
 use super::wire;
+use crate::vendor::error::USER_KEYS;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Http;
 use crate::vendor::http::Reply;
@@ -13,6 +14,7 @@ pub(super) fn failure(http: &Http, operation: &'static str, reply: &Reply) -> Ve
     let said = wire::said(reply.whole_body());
     match status {
         401 => VendorError::AuthFailed {
+            keys: USER_KEYS,
             authority,
             operation,
             said,

@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering;
 
 use cells::Cell;
 
+use crate::scale::large;
+
 mod appliance;
 mod cells;
 mod central;
@@ -73,11 +75,6 @@ async fn settled(case: impl AsyncFn() -> anyhow::Result<Cell>) -> Cell {
 fn hardly_any_again(cases: usize) {
     let again = AGAIN.load(Ordering::Relaxed);
     assert!(again * 20 <= cases + 20, "{again} cases were run twice, of {cases}");
-}
-
-/// Whether everything is to be run.
-fn large() -> bool {
-    std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large")
 }
 
 /// Shows text to whoever runs the tests, also when they pass: the harness captures what print macros write.

@@ -25,6 +25,7 @@ use super::proxy::Proxy;
 use super::show;
 use super::story::signal;
 use crate::ground::Operator;
+use crate::ground::decisions;
 use crate::world::World;
 
 /// Stories at once.
@@ -144,10 +145,7 @@ async fn went_on(sleeper: &Operator) -> anyhow::Result<()> {
     let mut first = None;
     while sleeper.runs() {
         if let Ok((_, metrics)) = sleeper.get("/metrics").await {
-            let counts = metrics
-                .lines()
-                .filter(|l| l.starts_with("windlass_reconcile_duration_seconds_count"));
-            let decided: u64 = counts.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+            let decided = decisions(&metrics, "");
             if decided >= *first.get_or_insert(decided) + 2 {
                 return Ok(());
             }

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::central::World;
 use crate::central::still;
+use crate::ground::Operator;
+use crate::ground::decisions;
 use crate::ground::patiently;
 use crate::sim::Action;
 use crate::sim::Rule;
@@ -19,6 +21,17 @@ async fn by_token(story: &str) -> anyhow::Result<World> {
     world.by_token(pair.refresh.expose()).await?;
     world.connect(900_000).await?;
     Ok(world)
+}
+
+/// The operator comes back to its Connection three times, and would ask for tokens again if it were ever to.
+async fn looked_after(operator: &Operator) -> anyhow::Result<()> {
+    let mut first = None;
+    patiently(async || {
+        let (_, metrics) = operator.get("/metrics").await?;
+        let now = decisions(&metrics, r#"kind="Connection""#);
+        Ok((now >= *first.get_or_insert(now) + 3).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -56,7 +69,7 @@ async fn a_secret_that_git_sets_back_to_a_used_token_ends_nothing_and_a_dead_one
     world.by_token(first.refresh.expose()).await?;
     // The next operator begins with what is kept, and knows that one for used.
     assert_eq!(operator.terminate().await?, Some(0));
-    let _next = world.operator().await?;
+    let next = world.operator().await?;
     world.upgrade(VERSION_NEW).await?;
     world.taken().await?;
     assert_eq!((world.central.refreshes(), world.central.reuses()), (2, 0));
@@ -70,7 +83,7 @@ async fn a_secret_that_git_sets_back_to_a_used_token_ends_nothing_and_a_dead_one
     let asked = |world: &World| world.central.log().requests().iter().filter(|e| e.path == aruba::TOKEN).count();
     let before = asked(&world);
     world.connected("AuthFailed").await?;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    looked_after(&next).await?;
     assert_eq!(asked(&world), before, "never in a loop");
     let third = world.central.issue(aruba::CLIENT_ID)?;
     world.by_token(third.refresh.expose()).await?;
@@ -142,11 +155,11 @@ async fn a_crash_between_refresh_and_store_ends_in_one_clear_word_and_never_in_a
     // So that nobody waits for the minutes in which its owner might still be there.
     entry["claim"]["at"] = json!("2026-01-01T00:00:00Z");
     world.keep(&key, &entry).await?;
-    let _next = world.operator().await?;
+    let next = world.operator().await?;
     let message = world.connected("AuthFailed").await?;
     assert!(message.contains("create a new one there"), "{message}");
     assert_eq!(world.central.reuses(), 1);
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    looked_after(&next).await?;
     assert_eq!(world.central.reuses(), 1);
     Ok(())
 }

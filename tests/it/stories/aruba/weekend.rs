@@ -34,6 +34,7 @@ use crate::leaps::Hands;
 use crate::plane::Plane;
 use crate::proof::era::Era;
 use crate::proof::proxy::Proxy;
+use crate::scale::large;
 use crate::sim;
 use crate::sim::Action;
 use crate::sim::Rule;
@@ -76,7 +77,7 @@ struct Size {
 
 impl Size {
     fn of_scale() -> Size {
-        if std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large") {
+        if large() {
             return Size {
                 customers: 300,
                 per_day: 5000,

@@ -18,6 +18,7 @@ use windlass::api::ClusterUpgradeBatch;
 
 use super::in_secs;
 use super::most_at_once;
+use crate::scale::large;
 use crate::sim::lock;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
@@ -26,11 +27,7 @@ use crate::world::World;
 
 /// Resources, and how many may be under way.
 fn scale() -> (usize, usize) {
-    if std::env::var("WINDLASS_TEST_SCALE").is_ok_and(|scale| scale == "large") {
-        (300, 25)
-    } else {
-        (60, 8)
-    }
+    if large() { (300, 25) } else { (60, 8) }
 }
 
 /// Every version of each batch that was written, as its state, what it waits for, and its message.
