@@ -1,6 +1,9 @@
 //! The TLS door before the proxy, which speaks plain HTTP only; and the pen that writes down what the proxy says of each exchange.
 //!
 //! HTTP/1.1, loopback, one connection to the proxy for each request: it closes idle ones, and a request that meets that would be lost.
+//!
+//! What a vendor has under the same name and its specification does not describe can go [past](Past) the proxy, which has nothing to say of it and makes
+//! one header of an answer's several (a log-in at Aruba Central gives two cookies).
 
 use std::io;
 use std::net::SocketAddr;
@@ -40,28 +43,52 @@ impl Drop for Front {
     }
 }
 
+/// What goes to the simulator itself, and is not in the book.
+pub struct Past<'a> {
+    /// How its paths begin.
+    pub prefix: &'static str,
+    /// The simulator.
+    pub url: &'a str,
+    /// Who vouches for it.
+    pub ca_pem: &'a str,
+}
+
 struct Door {
     proxy: String,
     client: reqwest::Client,
+    past: Option<(&'static str, String)>,
     book: Arc<Book>,
 }
 
 impl Front {
     /// Opens one before the proxy at this URL.
     pub async fn start(proxy: &str) -> anyhow::Result<Front> {
-        let client = reqwest::Client::builder()
+        Front::open(proxy, None).await
+    }
+
+    /// The same, with a way past the proxy.
+    pub async fn with_past(proxy: &str, past: Past<'_>) -> anyhow::Result<Front> {
+        Front::open(proxy, Some(past)).await
+    }
+
+    async fn open(proxy: &str, past: Option<Past<'_>>) -> anyhow::Result<Front> {
+        let mut client = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()?;
+            .retry(reqwest::retry::never());
+        if let Some(past) = &past {
+            client = client.add_root_certificate(reqwest::Certificate::from_pem(past.ca_pem.as_bytes())?);
+        }
+        let client = client.build()?;
         let (tls, book) = (Tls::new(&[])?, Arc::new(Book::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let door = Arc::new(Door {
             proxy: proxy.to_owned(),
             client,
+            past: past.map(|past| (past.prefix, past.url.to_owned())),
             book: Arc::clone(&book),
         });
         let acceptor = TlsAcceptor::from(tls.config());
@@ -118,17 +145,18 @@ async fn pass(door: Arc<Door>, request: Request<Incoming>) -> io::Result<Respons
         head.headers.remove(name);
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut asked = door
-        .client
-        .request(head.method, format!("{}{target}", door.proxy))
-        .headers(head.headers);
+    let past = door.past.as_ref().filter(|(prefix, _)| target.starts_with(prefix));
+    let url = past.map_or(&door.proxy, |(_, url)| url);
+    let mut asked = door.client.request(head.method, format!("{url}{target}")).headers(head.headers);
     if !body.is_empty() {
         asked = asked.body(body);
     }
     match answered(asked).await {
         Ok(response) => {
-            exchange.answered(&response);
-            door.book.write(exchange);
+            if past.is_none() {
+                exchange.answered(&response);
+                door.book.write(exchange);
+            }
             let (mut head, body) = response.into_parts();
             for name in [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
                 head.headers.remove(name);
@@ -137,7 +165,7 @@ async fn pass(door: Arc<Door>, request: Request<Incoming>) -> io::Result<Respons
             Ok(Response::from_parts(head, Full::new(body)))
         }
         Err(error) => {
-            exchange.lost(&format!("the proxy did not answer: {error}"));
+            exchange.lost(&format!("{url} did not answer: {error}"));
             door.book.write(exchange);
             Err(io::Error::other(error))
         }

@@ -15,6 +15,7 @@
 mod appliance;
 mod appliance_breaks;
 mod appliance_operator;
+mod aruba;
 mod book;
 mod front;
 mod prism;

@@ -65,6 +65,16 @@ impl Spec {
         Ok(Spec { name, file, operations })
     }
 
+    /// The requests to Aruba Central's firmware service.
+    pub fn aruba(specs: &Path) -> anyhow::Result<Spec> {
+        let file = specs.join("firmware-openapi-from-postman.json");
+        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let whole: Value = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        let operations = operations(&whole)?;
+        let name = "Aruba Central";
+        Ok(Spec { name, file, operations })
+    }
+
     /// The appliance's of `product` (vrms, srm).
     pub fn appliance(specs: &Path, product: &str, name: &'static str, scratch: &Path) -> anyhow::Result<Spec> {
         let given = specs.join(format!("{product}-appliance-config-api-v2.json"));
