@@ -43,6 +43,7 @@ use crate::upgrade::timing::Timing;
 use crate::vendor::Probe;
 use crate::vendor::error::Class;
 use crate::vendor::error::VendorError;
+use crate::vendor::vault::TOKENS_SECRET;
 
 /// Kind, for metrics and logs.
 pub const CONNECTION: &str = Kind::Connection.word();
@@ -97,6 +98,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
     let Some(probed) = last else {
         return Ok(Action::requeue(context.timing.wake));
     };
+    rotated(&context, connection).await;
     if !report(&context, connection, &who, &probed.what).await? {
         return Ok(Action::requeue(BEHIND));
     }
@@ -237,6 +239,15 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
         publish(context, connection, "False", "QuotaLow", &note).await;
     }
     Ok(true)
+}
+
+/// Tokens that the vendor replaces are worth a word each time: whoever restores an older state of their Secret kills them.
+async fn rotated(context: &Context, connection: &Connection) {
+    let many = context.clients.of(connection).map_or(0, |client| client.vendor.take_rotated());
+    if many > 0 {
+        let note = format!("a new pair of tokens is in Secret {TOKENS_SECRET}; the one before is of no use any more");
+        publish(context, connection, "True", "TokenRotated", &note).await;
+    }
 }
 
 async fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {

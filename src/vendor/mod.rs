@@ -165,6 +165,14 @@ impl VendorClient {
         }
     }
 
+    /// How many times the tokens that the vendor replaces came and were stored since this was asked last. Asks nobody.
+    pub fn take_rotated(&self) -> u64 {
+        match self {
+            VendorClient::ArubaCentral(client) => client.take_rotated(),
+            VendorClient::Hmc(_) | VendorClient::RecoveryAppliance(_) | VendorClient::VCenter(_) => 0,
+        }
+    }
+
     /// Ends the session. Best effort.
     pub async fn logout(&self) {
         match self {

@@ -25,5 +25,6 @@ mod proof;
 mod scale;
 mod site;
 mod stories;
+mod told;
 mod world;
 mod world_people;

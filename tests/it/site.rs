@@ -296,9 +296,4 @@ impl Site {
         api.delete(name, &DeleteParams::default()).await?;
         patiently(async || Ok(api.get_opt(name).await?.is_none().then_some(()))).await
     }
-
-    /// What `kubectl` prints in this namespace.
-    pub async fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
-        self.plane.kubectl(&[&["-n", &self.namespace], args].concat()).await?.ok()
-    }
 }

@@ -131,11 +131,6 @@ impl World {
         Ok(self.receipts().await?.iter().map(ResourceExt::name_any).collect())
     }
 
-    /// What `kubectl` prints in this namespace.
-    pub async fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
-        self.plane.kubectl(&[&["-n", &self.namespace], args].concat()).await?.ok()
-    }
-
     /// Waits until the simulator committed that many starts in all.
     pub async fn started(&self, starts: usize) -> anyhow::Result<()> {
         self.wait(async |w: &World| Ok((w.vcenter.log().committed().len() >= starts).then_some(())))
@@ -151,17 +146,6 @@ impl World {
         world.connect("vc").await?;
         let operator = world.operator().await?;
         Ok((world, operator))
-    }
-
-    /// Events about a batch, oldest first: reason, action and note.
-    pub async fn events(&self, batch: &str) -> anyhow::Result<Vec<[String; 3]>> {
-        let list: Value = serde_json::from_str(&self.kubectl(&["get", "events.events.k8s.io", "-o", "json"]).await?)?;
-        let items = list["items"].as_array().into_iter().flatten();
-        let mut of_batch: Vec<&Value> = items.filter(|e| e["regarding"]["name"] == batch).collect();
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        of_batch.sort_by_key(|e| text(&e["eventTime"]));
-        let told = of_batch.into_iter().map(|e| [&e["reason"], &e["action"], &e["note"]].map(text));
-        Ok(told.collect())
     }
 
     /// Lets everything that runs at the vendor come to its end.

@@ -268,6 +268,11 @@ impl ArubaCentral {
         Some(self.shared.meter.quota())
     }
 
+    /// How many pairs of tokens came and were stored since this was asked last.
+    pub fn take_rotated(&self) -> u64 {
+        self.shared.tokens.take_rotated()
+    }
+
     /// Waits until what is under way for tokens is stored. There is no session to end: the pair is kept for the next process.
     pub async fn logout(&self) {
         self.shared.tokens.settle().await;

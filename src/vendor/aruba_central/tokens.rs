@@ -92,6 +92,8 @@ struct State {
     looked: Option<Mono>,
     /// Credentials that were refused, by the state of their Secret.
     barred: Option<(Mono, String, VendorError)>,
+    /// Pairs that came and were stored since somebody last asked.
+    rotated: u64,
     /// What the last refusal of a refresh token said.
     dead: Option<String>,
     /// What no words of Central may hold.
@@ -171,6 +173,11 @@ impl Tokens {
         {
             state.current = None;
         }
+    }
+
+    /// How many pairs came and were stored since this was asked last.
+    pub fn take_rotated(&self) -> u64 {
+        std::mem::take(&mut self.inner.state().rotated)
     }
 
     /// What Central's words must not hold, where they answer a call with this token.
@@ -379,6 +386,7 @@ impl Inner {
                 let entry = claimed.clone().renewed(pair, asked);
                 self.state().newest = Some(entry.clone());
                 self.keep(kept_in, &entry, &claimed, held).await?;
+                self.state().rotated += 1;
                 self.take(entry).map(Some)
             }
             Outcome::Dead(error) => {

@@ -31,6 +31,8 @@ impl Broken {
         let why = match chain.last() {
             _ if timed_out && connecting => "no TCP and TLS connection in time".to_owned(),
             _ if timed_out => "no answer in time".to_owned(),
+            // In the words of the TLS library that is a page of its manual.
+            _ if !connecting && chain.iter().any(|cause| cut(*cause)) => "the connection was closed before the answer was whole".to_owned(),
             Some(root) => sanitize(&root.to_string()),
             None => sanitize(&error.to_string()),
         };
@@ -46,6 +48,11 @@ impl Broken {
             error,
         }
     }
+}
+
+fn cut(cause: &(dyn Error + 'static)) -> bool {
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_some_and(|kind| matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset))
 }
 
 /// The causes from the outermost to the root. `std::io::Error` hides the error that it wraps from `source`, so it is opened.

@@ -122,6 +122,19 @@ async fn a_truncated_head_is_lost() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_cut_is_told_in_our_words_and_not_in_those_of_a_library() {
+    let server = Server::serve(|_, _| Act::Cut).await;
+    let http = Http::new(server.options()).unwrap();
+    let sent = start(&http).await;
+    let words = lost(&sent);
+    assert!(
+        words.contains("closed before the answer was whole") && !words.contains("://"),
+        "{words}"
+    );
+    assert_eq!(server.settled().await, (1, 1));
+}
+
+#[tokio::test]
 async fn a_truncated_body_keeps_its_status_but_has_no_body() {
     for head in [
         "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{",

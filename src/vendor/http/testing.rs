@@ -51,6 +51,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Sends this and closes.
     SendAndClose(Vec<u8>),
+    /// Breaks the connection off.
+    Cut,
     /// Says nothing, holds the connection.
     Hang,
 }
@@ -207,6 +209,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, greeting: Greeting
                         let _ = tls.shutdown().await;
                         return;
                     }
+                    // Without the word that TLS has for the end.
+                    Act::Cut => return,
                     Act::Hang => std::future::pending().await,
                 }
             }

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde_json::json;
 
+use crate::central::NAME;
 use crate::central::World;
 use crate::central::still;
 use crate::ground::Operator;
@@ -40,6 +41,12 @@ async fn a_pair_outlives_the_operator_and_is_renewed_without_a_person() -> anyho
     let operator = world.operator().await?;
     world.connected("Reachable").await?;
     assert_eq!(world.central.refreshes(), 1);
+    patiently(async || {
+        let events = world.events(NAME).await?;
+        Ok(events.iter().any(|[reason, _, _]| reason == "TokenRotated").then_some(()))
+    })
+    .await
+    .context("that the pair was replaced is told")?;
     assert_eq!(operator.terminate().await?, Some(0));
     let _next = world.operator().await?;
     world.upgrade(VERSION_NEW).await?;
