@@ -13,10 +13,12 @@ use serde_json::json;
 use super::status;
 use crate::api::ApplianceUpdate;
 use crate::api::ClusterUpgradeBatch;
+use crate::api::FirmwareUpgrade;
 use crate::api::appliance_update::ApplianceUpdateStatus;
 use crate::api::cluster_upgrade_batch::ClusterUpgradeBatchStatus;
 use crate::controller::upgrade::Upgrade;
 use crate::upgrade::facts::Facts;
+use crate::upgrade::facts::InstallSource;
 use crate::upgrade::facts::Options;
 use crate::upgrade::facts::TargetFacts;
 use crate::upgrade::facts::Usable;
@@ -28,6 +30,7 @@ use crate::upgrade::schedule::Freeze;
 use crate::upgrade::schedule::Written;
 use crate::upgrade::schedule::WrittenWindow;
 use crate::upgrade::sight::Sight;
+use crate::upgrade::target::Authority;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::testing::*;
 
@@ -51,9 +54,22 @@ fn shown<K: Upgrade>(generation: i64, status: &Value) -> Value {
 }
 
 /// The same story, told of a recovery appliance behind Connection `vc1`.
-fn of_an_appliance(mut facts: Facts) -> Facts {
+fn of_an_appliance(facts: Facts) -> Facts {
+    of_an_endpoint(facts, TargetKey::appliance, &Options::Appliance)
+}
+
+/// The same, told of a console.
+fn of_a_console(facts: Facts) -> Facts {
+    let options = Options::ConsoleInstall {
+        accept_firmware: true,
+        source: InstallSource::Usb,
+    };
+    of_an_endpoint(facts, TargetKey::console, &options)
+}
+
+fn of_an_endpoint(mut facts: Facts, key: fn(Authority) -> TargetKey, options: &Options) -> Facts {
     for target in &mut facts.targets {
-        let key = TargetKey::appliance(target.key.authority.clone());
+        let key = key(target.key.authority.clone());
         let mut receipts = target.ledger.as_ref().unwrap().receipts().to_vec();
         for receipt in &mut receipts {
             (receipt.name, receipt.target) = (key.receipt_name(receipt.seq), key.canonical());
@@ -61,12 +77,12 @@ fn of_an_appliance(mut facts: Facts) -> Facts {
                 .options
                 .take()
                 .filter(|o| *o != OPTIONS)
-                .or_else(|| Some(Options::Appliance.canonical()));
+                .or_else(|| Some(options.canonical()));
         }
         target.ledger = Ledger::read(&key, receipts);
         target.key = key;
         if let Some(wish) = &mut target.wish {
-            wish.options = Options::Appliance;
+            wish.options = options.clone();
         }
     }
     facts
@@ -386,6 +402,14 @@ fn the_objects_that_other_tools_judge_are_those_of_the_table() {
     for (situation, facts, _) in [waiting(), running(), over()].concat() {
         if told_of_one(situation, &facts) {
             put(situation, object::<ApplianceUpdate>(&of_an_appliance(facts)));
+        }
+    }
+    for (situation, object, _) in unseen::<FirmwareUpgrade>(of_a_console) {
+        put(situation, object);
+    }
+    for (situation, facts, _) in [waiting(), running(), over()].concat() {
+        if told_of_one(situation, &facts) {
+            put(situation, object::<FirmwareUpgrade>(&of_a_console(facts)));
         }
     }
     let wanted = lines.concat();

@@ -13,6 +13,10 @@ use super::argocd;
 use super::flux;
 use crate::chart::ROOT;
 use crate::chart::without_cluster;
+use crate::ground::patiently;
+use crate::sim::vcenter;
+use crate::sim::vcenter::Config;
+use crate::world::World;
 
 /// One state, and what each tool makes of it.
 #[derive(Clone, Debug)]
@@ -115,7 +119,7 @@ pub async fn table() -> String {
 #[tokio::test]
 async fn every_state_is_to_each_tool_what_the_table_says() {
     let rows = rows().await;
-    assert!(rows.len() > 60, "{}", rows.len());
+    assert!(rows.len() > 100, "{}", rows.len());
     for row in &rows {
         let what = format!("{} {}: {row:?}", row.kind(), row.situation);
         // The ports of the rules in the unit tests are what the tools do.
@@ -175,4 +179,58 @@ async fn what_an_upgrade_waits_for_is_told_in_argo_cd() {
             assert_eq!(verdict["message"], "not yet seen by Windlass", "{}", row.situation);
         }
     }
+}
+
+/// What Argo CD with either way, kstatus and Flux say of one object.
+async fn verdicts(object: &Value) -> [String; 3] {
+    let kind = object["kind"].as_str().unwrap();
+    let one = |verdicts: Vec<String>| verdicts.into_iter().next().unwrap();
+    let argo = async |way| {
+        let script = argocd::setting(way, "health", kind);
+        one(statuses("argo-health", &json!({"script": script, "objects": [object]})).await)
+    };
+    let (gate, handoff) = (argo("gate").await, argo("handoff").await);
+    assert_eq!(gate, handoff, "nothing is handed over of what is no upgrade: {object}");
+    let kstatus = one(statuses("kstatus", &json!({"objects": [object]})).await);
+    let flux = json!({"objects": [object], "healthCheckExprs": flux::expressions()});
+    [gate, kstatus, one(statuses("flux-health", &flux).await)]
+}
+
+/// Connections and Inventories as an operator leaves them: seen or not, well, at a vendor that is away, with a password that is wrong.
+#[tokio::test]
+async fn a_connection_that_nobody_has_tried_or_that_a_person_must_mend_is_never_well() -> anyhow::Result<()> {
+    let world = World::new("verdicts", Config::with_clusters(1)).await?;
+    let live =
+        async |what: &str| -> anyhow::Result<Value> { Ok(serde_json::from_str(&world.kubectl(&["get", what, "-o", "json"]).await?)?) };
+    world.secret("vc", vcenter::USER, "wrong").await?;
+    world.apply(&world.connection("vc")).await?;
+    let inventory = json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "Inventory", "metadata": {"name": "vc", "namespace": world.namespace},
+        "spec": {"connectionRef": {"name": "vc"}},
+    });
+    world.apply(&inventory).await?;
+    let [unseen, broken, well] = [
+        ["Progressing", "InProgress", "InProgress"],
+        ["Degraded", "Failed", "Failed"],
+        ["Healthy", "Current", "Current"],
+    ];
+    for what in ["connection/vc", "inventory/vc"] {
+        assert_eq!(verdicts(&live(what).await?).await, unseen, "{what}");
+    }
+    let _operator = world.operator().await?;
+    world.connected("vc", "AuthFailed").await?;
+    assert_eq!(verdicts(&live("connection/vc").await?).await, broken);
+    // What is looked up for people waits for its Connection, and fails nothing.
+    patiently(async || {
+        let inventory = live("inventory/vc").await?;
+        Ok((inventory["status"]["conditions"][0]["status"] == "False").then_some(()))
+    })
+    .await?;
+    assert_eq!(verdicts(&live("inventory/vc").await?).await, unseen);
+
+    world.secret("vc", vcenter::USER, vcenter::PASSWORD).await?;
+    world.connected("vc", "Reachable").await?;
+    assert_eq!(verdicts(&live("connection/vc").await?).await, well);
+    patiently(async || Ok((verdicts(&live("inventory/vc").await?).await == well).then_some(()))).await?;
+    Ok(())
 }
