@@ -38,6 +38,7 @@ use crate::upgrade::ledger::Ledger;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
 use crate::vendor::Ready;
 use crate::vendor::describe_request;
 use crate::vendor::error::VendorError;
@@ -139,6 +140,7 @@ pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
                         key,
                         why: error.to_string(),
                         at,
+                        before: 0,
                     });
                 } else {
                     // Before the wake: a decision that still saw this place taken would begin nothing, and nothing would wake it again.
@@ -163,7 +165,7 @@ async fn permit<K: Upgrade>(
     })?;
     context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let mut confirmed = confirm::<K>(context, who, effect, ready.sight().into()).await?;
+    let mut confirmed = confirm::<K>(context, who, effect, ready.sight().into(), Some(ready.sight().asked)).await?;
     // Decided on the newest look, which need not be the one that ran the witness.
     if let Some(prepared) = &ready.sight().looks {
         confirmed.plan.effect.before.keep_witness(prepared);
@@ -190,7 +192,7 @@ async fn note<K: Upgrade>(context: &Context, who: &Who, effect: &Effect) -> Resu
         mono: context.clock.mono(),
         wall: context.clock.wall(),
     };
-    let confirmed = confirm::<K>(context, who, effect, now).await?;
+    let confirmed = confirm::<K>(context, who, effect, now, None).await?;
     append_note::<K>(context, who, &confirmed.plan).await
 }
 
@@ -238,7 +240,13 @@ struct Confirmed {
 
 /// Step 3: the resource, its Connection and the ledger's last receipt, read live, and the same pure decision again. Only the same
 /// answer goes on.
-async fn confirm<K: Upgrade>(context: &Context, who: &Who, effect: &Effect, as_of: AsOf) -> Result<Confirmed, NotBegun> {
+async fn confirm<K: Upgrade>(
+    context: &Context,
+    who: &Who,
+    effect: &Effect,
+    as_of: AsOf,
+    prepared: Option<Mono>,
+) -> Result<Confirmed, NotBegun> {
     let objects: Api<K> = Api::namespaced(context.kube.clone(), &who.namespace);
     let connections: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
     let object = Live::get(&objects, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
@@ -256,7 +264,10 @@ async fn confirm<K: Upgrade>(context: &Context, who: &Who, effect: &Effect, as_o
             context.ledgers.ledger(key)
         }
     };
-    let facts = gather::gather(context, object, Some(connection.object()), &ledger, None)?;
+    let mut facts = gather::gather(context, object, Some(connection.object()), &ledger, None)?;
+    if let Some(asked) = prepared {
+        facts.rest_on_looks_since(&effect.key, asked);
+    }
     let again = decide(&facts)
         .effect
         .filter(|e| e.same_as(effect))

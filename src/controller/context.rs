@@ -238,14 +238,12 @@ impl Preparing {
         }
     }
 
-    /// No receipt came about.
-    pub fn refused(self, refusal: Refusal) {
+    /// No receipt came about, once more.
+    pub fn refused(self, mut refusal: Refusal) {
         let mut tries = self.all.tries();
-        tries
-            .refused
-            .entry(self.uid.clone())
-            .or_default()
-            .insert(refusal.key.clone(), refusal);
+        let of_this = tries.refused.entry(self.uid.clone()).or_default();
+        refusal.before = of_this.get(&refusal.key).map_or(0, |last| last.before.saturating_add(1));
+        of_this.insert(refusal.key.clone(), refusal);
     }
 }
 

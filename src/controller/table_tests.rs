@@ -390,28 +390,9 @@ fn the_objects_that_other_tools_judge_are_those_of_the_table() {
             json!({"situation": situation, "expected": expected, "object": object})
         ));
     };
-    for (situation, object, _) in unseen::<ClusterUpgradeBatch>(|facts| facts) {
-        put(situation, object);
-    }
-    for (situation, facts, _) in [waiting(), running(), over()].concat() {
-        put(situation, object::<ClusterUpgradeBatch>(&facts));
-    }
-    for (situation, object, _) in unseen::<ApplianceUpdate>(of_an_appliance) {
-        put(situation, object);
-    }
-    for (situation, facts, _) in [waiting(), running(), over()].concat() {
-        if told_of_one(situation, &facts) {
-            put(situation, object::<ApplianceUpdate>(&of_an_appliance(facts)));
-        }
-    }
-    for (situation, object, _) in unseen::<FirmwareUpgrade>(of_a_console) {
-        put(situation, object);
-    }
-    for (situation, facts, _) in [waiting(), running(), over()].concat() {
-        if told_of_one(situation, &facts) {
-            put(situation, object::<FirmwareUpgrade>(&of_a_console(facts)));
-        }
-    }
+    each::<ClusterUpgradeBatch>(|facts| facts, |_, _| true, &mut put);
+    each::<ApplianceUpdate>(of_an_appliance, told_of_one, &mut put);
+    each::<FirmwareUpgrade>(of_a_console, told_of_one, &mut put);
     let wanted = lines.concat();
     if std::env::var_os("WINDLASS_WRITE").is_some() {
         std::fs::write(GOLDEN, &wanted).unwrap();
@@ -421,6 +402,18 @@ fn the_objects_that_other_tools_judge_are_those_of_the_table() {
         found == wanted,
         "{GOLDEN} is stale; run: WINDLASS_WRITE=1 cargo test --lib the_objects_that_other_tools_judge"
     );
+}
+
+/// Every situation of a kind.
+fn each<K: Upgrade>(as_told: fn(Facts) -> Facts, has: fn(&str, &Facts) -> bool, put: &mut impl FnMut(&str, Value)) {
+    for (situation, object, _) in unseen::<K>(as_told) {
+        put(situation, object);
+    }
+    for (situation, facts, _) in [waiting(), running(), over()].concat() {
+        if has(situation, &facts) {
+            put(situation, object::<K>(&as_told(facts)));
+        }
+    }
 }
 
 /// Canaries, limits of a batch and clusters' names are nothing to a kind with one target.
@@ -482,11 +475,8 @@ fn the_same_facts_a_moment_later_write_nothing() {
     for (situation, facts, _) in [waiting(), running(), over()].concat() {
         let first = status::<ClusterUpgradeBatch>(GENERATION, &ClusterUpgradeBatchStatus::default(), &facts.decide(), facts.wall);
         let next = later(&facts);
-        assert_eq!(
-            status::<ClusterUpgradeBatch>(GENERATION, &first, &next.decide(), next.wall),
-            first,
-            "{situation}"
-        );
+        let second = status::<ClusterUpgradeBatch>(GENERATION, &first, &next.decide(), next.wall);
+        assert_eq!(second, first, "{situation}");
     }
 }
 
@@ -498,11 +488,8 @@ fn what_waits_says_for_what_who_can_lift_it_and_until_when() {
             continue;
         }
         assert!(!decision.blockers.is_empty(), "{situation}");
-        assert!(
-            decision.blockers.iter().all(|b| b.message.len() > 10),
-            "{situation}: {:?}",
-            decision.blockers
-        );
+        let told = decision.blockers.iter().all(|b| b.message.len() > 10);
+        assert!(told, "{situation}: {:?}", decision.blockers);
         assert_eq!(decision.summary.waiting_for, Some(decision.blockers[0].reason), "{situation}");
         assert_eq!(decision.summary.message, decision.blockers[0].message, "{situation}");
         let next: Option<Timestamp> = decision.summary.next_action_at;

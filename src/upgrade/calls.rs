@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::facts::Options;
 use super::facts::QuotaFacts;
 use super::facts::TargetFacts;
+use super::fleet::Fleet;
 use super::fleet::RECOMMENDED;
 use super::fleet::Scope;
 use super::fleet::Terms;
@@ -23,6 +24,7 @@ use super::receipt::Receipt;
 use super::row::Judged;
 use super::row::Place;
 use super::row::short;
+use super::sight::Sight;
 use super::timing::Timing;
 
 /// A start and the session that it may have to open first, besides the look right before it.
@@ -75,9 +77,38 @@ pub fn scope(target: &TargetFacts, judged: &Judged) -> Scope {
     }
 }
 
-/// How old the newest look at a target may become.
-pub fn patience(facts: &Facts, judged: &Judged) -> Duration {
-    pause(&facts.timing, facts.connection.quota.as_ref(), spend(judged), facts.wall)
+/// Whether a look was to find out all that is wanted now, and could or could not.
+pub fn asked_for(target: &TargetFacts, judged: &Judged, sight: &Sight) -> bool {
+    let wanted = scope(target, judged);
+    let of = |fleet: &Fleet| fleet.asked_groups.is_superset(&wanted.exclude_groups) && fleet.asked_versions.is_superset(&wanted.versions);
+    sight.fleet.as_ref().is_none_or(of)
+}
+
+/// A look that could not find out all that is wanted now.
+fn fell_short(target: &TargetFacts, judged: &Judged, sight: &Sight) -> bool {
+    let wanted = scope(target, judged);
+    let told = |fleet: &Fleet| {
+        // Of no devices nothing can be asked.
+        let offered = |version: &String| fleet.lines.is_empty() || fleet.offers.contains_key(version);
+        fleet.groups.is_superset(&wanted.exclude_groups) && wanted.versions.iter().all(offered)
+    };
+    !(sight.complete && sight.fleet.as_ref().is_some_and(told))
+}
+
+/// How old the newest look at a target may become. What waits is looked at so seldom that a look which fell short is repeated before that: after
+/// a minute, and then after twice as long as it took the last time.
+pub fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Duration {
+    let pace = pause(&facts.timing, facts.connection.quota.as_ref(), spend(judged), facts.wall);
+    let mut short = target
+        .sights
+        .iter()
+        .rev()
+        .map_while(|s| fell_short(target, judged, s).then_some(s.asked));
+    match (short.next(), short.next()) {
+        (Some(last), Some(before)) => (last.since(before) * 2).max(facts.timing.poll_central).min(pace),
+        (Some(_), None) => facts.timing.poll_central.min(pace),
+        _ => pace,
+    }
 }
 
 /// How long to wait between two looks for this.
@@ -128,3 +159,7 @@ pub fn scope_of(receipt: &Receipt) -> Scope {
         spend: Spend::Watching,
     }
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;

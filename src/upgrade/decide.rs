@@ -16,7 +16,6 @@ use super::decision::Look;
 use super::facts::Facts;
 use super::facts::TargetFacts;
 use super::facts::Usable;
-use super::fleet::Fleet;
 use super::fleet::Scope;
 use super::history::history;
 use super::ledger::Ledger;
@@ -29,7 +28,6 @@ use super::row::Judged;
 use super::row::Place;
 use super::row::judge;
 use super::sight::Offered;
-use super::sight::Sight;
 use super::summary::summarise;
 use super::target::VendorType;
 use super::when::When;
@@ -132,7 +130,7 @@ fn patience(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Dura
         // No receipt says so, only the vendor's name of it, which may be mended there as well as in the spec.
         Place::Over if judged.row.reason == Reason::IdentityMismatch => Some(facts.timing.poll_waiting),
         Place::Over => None,
-        _ if calls::counted(target) => Some(calls::patience(facts, judged)),
+        _ if calls::counted(target) => Some(calls::patience(facts, target, judged)),
         // For days nothing is to be seen; what can be taken back until its time, and begins at it, is looked at more closely then.
         Place::InFlight { .. } if judged.row.reason == Reason::WaitingForVendor => {
             let soon =
@@ -170,17 +168,11 @@ fn names_missing(target: &TargetFacts) -> bool {
 fn due(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration> {
     let patience = patience(facts, target, judged)?;
     let newest = if calls::counted(target) {
-        target.sights.iter().rev().find(|s| answers(target, s))
+        target.sights.iter().rev().find(|s| calls::asked_for(target, judged, s))
     } else {
         target.sights.last()
     };
     Some(newest.map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked))))
-}
-
-/// A look that tells, of each group that somebody leaves alone, who is in it; or one that could see nothing.
-fn answers(target: &TargetFacts, sight: &Sight) -> bool {
-    let told = |fleet: &Fleet| fleet.groups.is_superset(&calls::groups(target));
-    sight.fleet.as_ref().is_none_or(told)
 }
 
 fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {
@@ -226,11 +218,7 @@ fn wake(facts: &Facts, judged: &[Judged], blockers: &[Blocker], next: Option<Tim
         let left = Duration::try_from(until.duration_since(facts.wall)).unwrap_or(Duration::ZERO);
         left + Duration::from_millis(1)
     });
-    let rest = facts
-        .refusals
-        .iter()
-        .filter_map(|r| facts.resting(&r.key))
-        .map(|r| facts.timing.poll_moving.saturating_sub(facts.mono.since(r.at)));
+    let rest = facts.refusals.iter().filter_map(|r| facts.resting(&r.key)).map(|r| facts.rest(r));
     // A zero would spin: what is due now was asked for above, and its arrival wakes us.
     Some(
         looks

@@ -65,6 +65,16 @@ pub struct Refusal {
     pub why: String,
     /// When.
     pub at: Mono,
+    /// How many came in a row before it.
+    pub before: u32,
+}
+
+impl Refusal {
+    fn rest(&self, first: Duration, longest: Duration) -> Duration {
+        first
+            .saturating_mul(1_u32.checked_shl(self.before).unwrap_or(u32::MAX))
+            .min(longest)
+    }
 }
 
 /// The resource that asks.
@@ -342,6 +352,14 @@ impl InstallSource {
 }
 
 impl Facts {
+    /// For a start that was prepared: of a target whose looks do not all tell the same (which groups, which versions), an older one that tells
+    /// more must not stand in for the one that the permit is counted from.
+    pub fn rest_on_looks_since(&mut self, key: &TargetKey, asked: Mono) {
+        for target in self.targets.iter_mut().filter(|t| t.key == *key && t.key.as_customer().is_some()) {
+            target.sights.retain(|sight| sight.asked >= asked);
+        }
+    }
+
     /// What became of the last try on a target, if it came to no receipt.
     pub fn refusal(&self, key: &TargetKey) -> Option<&Refusal> {
         self.refusals.iter().find(|r| r.key == *key)
@@ -349,7 +367,17 @@ impl Facts {
 
     /// The refusal that a target still rests from: the next try has to wait a little, or it would spin.
     pub fn resting(&self, key: &TargetKey) -> Option<&Refusal> {
-        self.refusal(key).filter(|r| self.mono.since(r.at) < self.timing.poll_moving)
+        self.refusal(key).filter(|refusal| !self.rest(refusal).is_zero())
+    }
+
+    /// How long until the next try after a refusal. Where calls are counted it waits twice as long after each: preparing takes several.
+    pub fn rest(&self, refusal: &Refusal) -> Duration {
+        let first = self.timing.poll_moving;
+        let rest = match refusal.key.as_customer() {
+            Some(_) => refusal.rest(first, self.timing.probe_central.max(first)),
+            None => first,
+        };
+        rest.saturating_sub(self.mono.since(refusal.at))
     }
 
     /// What people call a target: its id at the vendor, or the Connection, where the endpoint itself is the target. A run of before may have

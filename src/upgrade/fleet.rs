@@ -43,7 +43,11 @@ pub struct Fleet {
     pub lines: Vec<Line>,
     /// The groups that this look asked for: of no other it is known who is in them.
     pub groups: BTreeSet<String>,
-    /// Of those, the ones that the customer does not have.
+    /// The groups that it was to ask for, whether or not it could.
+    pub asked_groups: BTreeSet<String>,
+    /// The versions of which it was to ask whether they are offered, whether or not it could.
+    pub asked_versions: BTreeSet<String>,
+    /// Of the groups, the ones that the customer does not have.
     pub unknown_groups: BTreeSet<String>,
     /// Version that was asked for to the models that it is not offered for; to none where it is offered for all of them. A version that is not
     /// here was not asked for.
@@ -85,7 +89,9 @@ impl Fleet {
         }
         Fleet {
             lines: merged,
+            asked_groups: groups.clone(),
             groups,
+            asked_versions: BTreeSet::new(),
             unknown_groups,
             offers: BTreeMap::new(),
         }

@@ -210,6 +210,7 @@ fn a_target_that_cannot_be_prepared_holds_no_other_up() {
                 key: cluster("a"),
                 why: "timed out".to_owned(),
                 at: mono(95),
+                before: 0,
             }];
         })
     };

@@ -148,6 +148,7 @@ pub fn timing(scope: &Scope) -> Timing {
     let slack = if scope.ttl == 1 { TICK / 2 } else { TICK / 4 };
     Timing {
         ttl: TICK * u32::from(scope.ttl),
+        lead: TICK * u32::from(scope.ttl + 1),
         connect_timeout: TICK / 60,
         start_timeout_vcenter: slack,
         start_timeout_appliance: slack,

@@ -108,7 +108,8 @@ fn who_saw_a_movement_without_a_goal_dies() {
         budget,
         ..QUIET
     };
-    explore(at_scale(scope, Scope { ticks: 6, ..scope }));
+    // With another tick the process that holds the answer may leave it unwritten until its own start is concluded (docs/proof.md, "How far it goes").
+    explore(at_scale(scope, Scope { ticks: 5, ..scope }));
 }
 
 #[test]
@@ -225,7 +226,7 @@ fn a_person_settles_what_is_in_doubt() {
         budget,
         ..QUIET
     };
-    explore(at_scale(scope, Scope { procs: 2, ..scope }));
+    explore(at_scale(scope, Scope { ticks: 5, ..scope }));
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub const P8: &str = "P8 UNKNOWN has a cause";
 /// Ticks until a receipt that nobody sent has been in doubt for long enough, was looked at twice since, and another was sent.
 const A_DOUBT: Tick = GRACE + 3;
 
+/// Ticks until a start whose answer nobody heard is in doubt, was seen to be under way, and was seen to be over.
+const AN_ANSWER_LOST: Tick = 3;
+
 /// The run was started as far as anybody could ever tell.
 fn counts(receipt: &Rcpt, truth: Truth) -> bool {
     let hinted = receipt.facts.contains(&Fact::Hint);
@@ -121,7 +124,7 @@ impl Protocol {
                 }),
             ]);
             // What is in doubt is told by a later look.
-            if self.scope.ticks > 0 {
+            if self.scope.ticks >= AN_ANSWER_LOST {
                 all.extend([
                     Property::sometimes("SUCCESS after a crash while waiting for the answer", |_, w: &World| {
                         success_after_crash_at(w, |s| *s == Stage::Sent)

@@ -39,7 +39,10 @@ impl Judge<'_> {
     /// A look at devices tells nothing to a receipt that is about others.
     pub(super) fn tells(&self, sight: &Sight) -> bool {
         match &sight.fleet {
-            Some(fleet) if self.of_devices() => self.terms().is_some_and(|terms| terms.told_by(fleet)),
+            // A group that was renamed or removed since keeps nobody out any more, and who it kept out nobody knows.
+            Some(fleet) if self.of_devices() => self
+                .terms()
+                .is_some_and(|terms| terms.told_by(fleet) && fleet.unknown_groups.is_disjoint(&terms.exclude_groups)),
             _ => true,
         }
     }

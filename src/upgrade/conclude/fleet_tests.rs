@@ -129,6 +129,15 @@ fn a_look_that_did_not_ask_who_is_left_alone_tells_nothing() {
 }
 
 #[test]
+fn a_group_that_is_renamed_during_the_run_makes_no_failure_of_those_it_kept_out() {
+    let receipt = Receipt::order_to(NEW, &leaving_alone(&[LAB]), [cx(OLD, 198), cx(OLD, 14).in_lab()]).accepted(1);
+    let renamed = |secs| Sight::devices(secs, [cx(NEW, 198), cx(OLD, 14)]).fleet(|f| f.unknown_groups = groups(&[LAB]));
+    for now in [3000, LATE] {
+        assert_eq!(end(&receipt, &[renamed(now - 600), renamed(now)], now), None, "{now}");
+    }
+}
+
+#[test]
 fn switches_that_took_the_order_and_did_nothing_have_failed_by_the_timeout_and_not_before() {
     let idle = |secs| Sight::devices(secs, [cx(OLD, 212)]);
     let waiting = concluded(&accepted(), &[idle(TIMEOUT - 60)], TIMEOUT - 60);

@@ -86,6 +86,10 @@ impl<'a> Goal<'a> {
         match self {
             Goal::Version(version) => place(std::iter::once(*version), &line.version),
             Goal::Builds(builds) => match builds.get(&line.model) {
+                // What is recommended for the device itself, as long as that is one of those that were frozen: models may have several.
+                Some(builds) if let Some(own) = line.recommended.as_ref().filter(|own| builds.contains(*own)) => {
+                    place(std::iter::once(own.as_str()), &line.version)
+                }
                 Some(builds) if !builds.is_empty() => place(builds.iter().map(String::as_str), &line.version),
                 _ => Place::Aimless,
             },

@@ -35,6 +35,15 @@ fn a_device_that_is_to_go_to_what_is_recommended_is_measured_by_what_its_model_w
     ]);
     let goal = Goal::Builds(&builds);
     assert_eq!(goal.place(&cx(NEW, 1)), Place::At);
+    // Of one model, and yet told apart: each is measured by its own, as long as that is one of those of then.
+    let own = |version, build| goal.place(&cx(version, 1).of("8360").recommended(Some(build)));
+    assert_eq!(own("10.12.1000", "10.12.1001"), Place::Below);
+    assert_eq!(own("10.12.1000", "10.12.1000"), Place::At);
+    assert_eq!(
+        own("10.12.1000", "10.99.1"),
+        Place::At,
+        "what is recommended by now is another run's"
+    );
     assert_eq!(
         goal.place(&cx(NEW, 1).of("8360")),
         Place::Above,

@@ -34,6 +34,7 @@ use crate::upgrade::ledger::Wanted;
 use crate::upgrade::quota::Quota;
 use crate::upgrade::quota::Spend;
 use crate::upgrade::reason::Reason;
+use crate::upgrade::receipt::EndKind;
 use crate::upgrade::receipt::Note;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::sight::Looks;
@@ -156,7 +157,13 @@ impl Bench<'_> {
     /// An upgrade stands on devices that this ledger did not put there, or one that it has given up may still run.
     fn scheduled_by_others(&self, ledger: &Ledger, fleet: &Fleet, terms: &Terms) -> Option<String> {
         let since = self.facts.wall.checked_sub(LEFTOVER).unwrap_or(Timestamp::MIN).as_second();
-        let ours: BTreeSet<i64> = ledger.receipts().iter().filter_map(|r| r.due).map(Timestamp::as_second).collect();
+        // What never was at Central stands on no device; where it does all the same, nobody knows what will come of it.
+        let went = |r: &&Receipt| {
+            let end = r.end.as_ref().map(|end| end.kind);
+            !matches!(end, Some(EndKind::NotTaken | EndKind::Rejected | EndKind::Withdrawn))
+        };
+        let gone = ledger.receipts().iter().filter(went);
+        let ours: BTreeSet<i64> = gone.filter_map(|r| r.due).map(Timestamp::as_second).collect();
         let theirs = |second: &i64| *second > since && !ours.contains(second);
         let lines = fleet.in_scope(terms).filter(|line| line.scheduled.as_ref().is_some_and(theirs));
         let (mut devices, mut last) = (0_u32, None);

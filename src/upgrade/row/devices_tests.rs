@@ -196,6 +196,34 @@ fn somebody_elses_schedule_is_waited_for_and_our_own_leftover_is_not() {
 }
 
 #[test]
+fn a_schedule_that_stands_although_its_start_was_never_taken_is_nobodys_leftover() {
+    let receipt = |kind| Receipt::order().ended(kind, 50);
+    for (kind, stops) in [
+        (EndKind::NotTaken, true),
+        (EndKind::Rejected, true),
+        (EndKind::Withdrawn, true),
+        (EndKind::Failed, false),
+    ] {
+        let target = seen([cx(OLD, 212).due(DUE)])
+            .receipts([receipt(kind)])
+            .wish(|w| w.run_key = "again".to_owned());
+        let decision = decided(target);
+        assert_eq!(decision.effect.is_none(), stops, "{kind:?}");
+        assert_eq!(decision.row("4d1c9a70/CX").reason == Reason::TargetBusy, stops, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_start_never_rests_on_an_older_look_that_told_more_than_the_one_it_was_prepared_with() {
+    let untold = Sight::devices(90, [cx(OLD, 212)]).fleet(|f| f.groups.clear());
+    let target = TargetFacts::customer([Sight::devices(10, [cx(OLD, 212)]), untold]).wish(|w| w.options = leaving_alone(&[LAB]));
+    let mut facts = Facts::batch(NOW, [target]);
+    start(&facts.decide());
+    facts.rest_on_looks_since(&customer(), mono(90));
+    assert!(facts.decide().effect.is_none());
+}
+
+#[test]
 fn what_is_recommended_is_frozen_and_a_model_without_it_starts_nothing() {
     let lines = || vec![cx(OLD, 200), cx(OLD, 12).of("8360").recommended(Some("10.12.1000"))];
     let wished = |lines: Vec<Line>| seen(lines).wished_at(RECOMMENDED);

@@ -101,6 +101,7 @@ impl Sight {
     pub(crate) fn devices(secs: u64, lines: impl IntoIterator<Item = Line>) -> Sight {
         let mut fleet = Fleet::of(lines, groups(&[LAB]), BTreeSet::new());
         fleet.offers = BTreeMap::from([NEW, NEWER, OLD].map(|version| (version.to_owned(), BTreeSet::new())));
+        fleet.asked_versions = fleet.offers.keys().cloned().collect();
         Sight {
             looks: None,
             offered: Offered::Unasked,

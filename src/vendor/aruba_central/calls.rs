@@ -10,6 +10,7 @@ use super::Shared;
 use super::access::Access;
 use super::failures::failure;
 use super::failures::refusal;
+use super::failures::token_is_dead;
 use super::look::Whose;
 use super::wire;
 use super::wire::List;
@@ -182,14 +183,14 @@ impl Shared {
         let outcome = async {
             let mut access = self.tokens.access().await?;
             let mut dated = send(&access).await?;
-            if dated.reply.status == 401 {
+            if token_is_dead(&dated.reply) {
                 // A long answer holds a place that the next one may need.
                 drop(dated);
                 self.tokens.retire(&access);
                 access = self.tokens.access().await?;
                 dated = send(&access).await?;
             }
-            if dated.reply.status == 401 {
+            if token_is_dead(&dated.reply) {
                 self.tokens.retire(&access);
             }
             Ok::<_, VendorError>((dated, access))

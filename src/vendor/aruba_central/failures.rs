@@ -18,6 +18,17 @@ pub(super) fn refusal(reply: &Reply, hush: &Hush) -> Option<Refusal> {
     Refusal::read(reply.whole_body()?, hush)
 }
 
+/// Central does not take the token any more: a 401 that says so (`vendors.md` 1.1), or one that says nothing in words that are known. In other words
+/// a 401 may be about the customer, and every customer of the account would suffer for it.
+pub(super) fn token_is_dead(reply: &Reply) -> bool {
+    let body = reply.whole_body().unwrap_or_default();
+    let says_so = body.windows(DEAD_TOKEN.len()).any(|part| part == DEAD_TOKEN);
+    reply.status == 401 && (says_so || Refusal::read(body, &Hush::Everything).is_none())
+}
+
+/// See [`token_is_dead`].
+const DEAD_TOKEN: &[u8] = b"invalid_token";
+
 /// What a status that is not what we asked for means. A 401 comes here only after another token was not good either.
 pub(super) fn failure(http: &Http, operation: &'static str, reply: &Reply, hush: &Hush) -> VendorError {
     let (authority, status) = (http.authority().to_string(), reply.status);

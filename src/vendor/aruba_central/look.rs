@@ -3,9 +3,10 @@
 //! The devices come last because a look is as old as they are: a start must follow soon after, and who is in which group may be a minute older.
 //!
 //! **When a list is whole.** Lists are paged, and of devices there is no count (`vendors.md` 1.2). After a first page that is far from full comes
-//! nothing; otherwise pages are asked for until one is empty, so that a page that was cut short is not taken for the last. A row that is there
-//! twice means that rows moved between two pages, and that others were missed. None of these is proof that nothing is missing, only the best there
-//! is; a list of which one of them says so is not whole.
+//! nothing, unless it has a round number of rows, as one does that Central cuts at less than what was asked for; otherwise pages are asked for until
+//! one is empty, each from the row on that the one before ended at. A row that is there twice means that rows moved between two pages, and that
+//! others were missed; and a list that has lost more than a tenth since the look before is believed when it says so twice. None of these is proof
+//! that nothing is missing, only the best there is; a list of which one of them says so is not whole.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -27,6 +28,9 @@ use crate::vendor::seam::Asked;
 
 /// A first page with fewer rows than this is the only one.
 const FAR_FROM_FULL: usize = PAGE / 10 * 9;
+
+/// Servers cut pages at a multiple of this.
+const ROUND: usize = 50;
 
 /// Most rows of a list that are read. The largest customers have some thousand devices of a type.
 const MOST_ROWS: usize = 50_000;
@@ -53,6 +57,8 @@ pub(super) struct Whose<'a> {
 pub(super) struct Known {
     /// Calls that its list takes.
     pages: u32,
+    /// Devices that were on it.
+    rows: usize,
     /// One device, or swarm, of each model.
     pub samples: BTreeMap<String, String>,
 }
@@ -89,6 +95,10 @@ pub(super) struct Read {
     pub rows: BTreeMap<String, Row>,
     /// Groups that were asked for, with the ids of who is in them.
     pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Groups that are to be asked for.
+    pub asked_groups: BTreeSet<String>,
+    /// Versions that are to be asked for.
+    pub asked_versions: BTreeSet<String>,
     /// Those that nobody is in, or that Central does not know.
     pub unknown_groups: BTreeSet<String>,
     /// Versions to the models that they are not offered for.
@@ -136,6 +146,8 @@ impl Shared {
 
         let mut read = Read {
             complete: true,
+            asked_groups: scope.exclude_groups.clone(),
+            asked_versions: scope.versions.clone(),
             ..Read::default()
         };
         for group in &scope.exclude_groups {
@@ -164,6 +176,14 @@ impl Shared {
         if let Some(why) = trouble {
             read.trouble(why);
         }
+        // Devices go one by one. A list that has lost more is believed when it says so twice.
+        if read.rows.len() * 10 < known.rows * 9 {
+            read.trouble(format!(
+                "{} devices are listed, and a look before there were {}",
+                read.rows.len(),
+                known.rows
+            ));
+        }
         let now = sampled(&read.rows);
         let new: BTreeMap<String, String> = now.iter().filter(|(model, _)| !samples.contains_key(*model)).map(pair).collect();
         if !scope.versions.is_empty() && !new.is_empty() {
@@ -173,6 +193,7 @@ impl Shared {
             whose.object,
             Known {
                 pages: read.cost.saturating_sub(before),
+                rows: read.rows.len(),
                 samples: now,
             },
         );
@@ -305,7 +326,7 @@ impl Pages {
 
     /// Where the next page begins.
     fn next(&self) -> usize {
-        self.told.len() * PAGE
+        self.told.iter().map(|(listed, _)| listed).sum()
     }
 
     /// There may be more.
@@ -313,7 +334,8 @@ impl Pages {
         let Some((listed, count)) = self.told.last() else { return true };
         let first = self.told.len() == 1;
         let all = list == List::Swarms && !first && *count == Some(self.rows.len());
-        *listed > 0 && !(first && *listed < FAR_FROM_FULL) && !all && self.next() < MOST_ROWS
+        let only = first && *listed < FAR_FROM_FULL && !listed.is_multiple_of(ROUND);
+        *listed > 0 && !only && !all && self.next() < MOST_ROWS
     }
 
     /// Why this is not all; `None` where nothing says so.

@@ -25,7 +25,15 @@ fn some(from: usize, n: usize) -> Vec<String> {
 
 /// A Central whose list of devices has these pages, and then empty ones.
 async fn paged(pages: Vec<Act>) -> (Server, ArubaCentral) {
-    ready(move |r| (call(r) == DEVICES).then(|| pages.get(offset(r) / 1000).cloned().unwrap_or_else(|| devices(&[])))).await
+    let asked = Mutex::new(0);
+    ready(move |r| {
+        (call(r) == DEVICES).then(|| {
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            pages.get(*asked - 1).cloned().unwrap_or_else(|| devices(&[]))
+        })
+    })
+    .await
 }
 
 async fn look(server: &Server, client: &ArubaCentral) -> Sight {
@@ -132,7 +140,10 @@ async fn a_list_is_read_to_its_end_and_no_further() {
     for (pages, devices_in_all, calls_made) in [
         (vec![0], 0, 1),
         (vec![899], 899, 1),
-        (vec![950], 950, 2),
+        // As many as a server has that cuts pages at less than what was asked for.
+        (vec![50], 50, 2),
+        (vec![100, 100, 7], 207, 4),
+        (vec![901], 901, 2),
         (vec![1000], 1000, 2),
         (vec![1000, 1000, 3], 2003, 4),
     ] {
@@ -140,13 +151,36 @@ async fn a_list_is_read_to_its_end_and_no_further() {
         let mut acts = Vec::new();
         for n in &pages {
             acts.push(devices(&some(first, *n)));
-            first += 1000;
+            first += n;
         }
         let (server, client) = paged(acts).await;
         let sight = look(&server, &client).await;
         assert!(sight.complete, "{:?}", sight.says);
         assert_eq!((total(&sight), sight.cost), (devices_in_all, calls_made), "{pages:?}");
         assert_eq!(count(&server, DEVICES), usize::try_from(calls_made).unwrap());
+        let asked = server.requests();
+        let offsets: Vec<usize> = asked.iter().filter(|r| call(r) == DEVICES).map(offset).collect();
+        let ends: Vec<usize> = pages
+            .iter()
+            .scan(0, |sum, n| {
+                *sum += n;
+                Some(*sum)
+            })
+            .collect();
+        assert_eq!(
+            offsets[1..],
+            ends[..offsets.len() - 1],
+            "each page begins where the one before ended"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_has_lost_many_is_believed_when_it_says_so_twice() {
+    let (server, client) = paged([100, 0, 95, 80, 80].map(|n| devices(&some(0, n))).to_vec()).await;
+    for (many, whole) in [(100, true), (95, true), (80, false), (80, true)] {
+        let sight = look(&server, &client).await;
+        assert_eq!((total(&sight), sight.complete), (many, whole), "{:?}", sight.says);
     }
 }
 

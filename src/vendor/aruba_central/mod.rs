@@ -71,6 +71,7 @@ use super::http::HttpOptions;
 use super::seam::Asked;
 use crate::controller::permit::Order;
 use crate::upgrade::facts::Options;
+use crate::upgrade::fleet::Fleet;
 use crate::upgrade::fleet::RECOMMENDED;
 use crate::upgrade::fleet::Scope;
 use crate::upgrade::quota::Quota;
@@ -252,6 +253,13 @@ impl ArubaCentral {
         };
         shared.tokens.fresh().await?;
         let (sight, access) = shared.look(&whose, &scope, true).await.map_err(|unseen| unseen.error)?;
+        if !told(&sight, &scope) {
+            return Err(VendorError::Unreadable {
+                authority: shared.http.authority().to_string(),
+                operation: "list_devices",
+                what: format!("not all that a start rests on ({})", sight.says.as_deref().unwrap_or("no reason")),
+            });
+        }
         // The start is one call more.
         shared.meter.afford(Spend::Starting, 1)?;
         Ok(Ready {
@@ -277,6 +285,15 @@ impl ArubaCentral {
     pub async fn logout(&self) {
         self.shared.tokens.settle().await;
     }
+}
+
+/// All devices were read, and of each group and version that which was asked for. A start rests on nothing less.
+fn told(sight: &Sight, scope: &Scope) -> bool {
+    let all = |fleet: &Fleet| {
+        let offered = |version: &String| fleet.lines.is_empty() || fleet.offers.contains_key(version);
+        fleet.groups.is_superset(&scope.exclude_groups) && scope.versions.iter().all(offered)
+    };
+    sight.complete && sight.fleet.as_ref().is_some_and(all)
 }
 
 impl Shared {

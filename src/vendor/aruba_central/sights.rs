@@ -30,6 +30,8 @@ pub(super) fn of(asked: &Asked, read: Read) -> Sight {
     let Read {
         rows,
         groups,
+        asked_groups,
+        asked_versions,
         unknown_groups,
         offers,
         complete,
@@ -44,6 +46,8 @@ pub(super) fn of(asked: &Asked, read: Read) -> Sight {
     let lines: Vec<Line> = rows.into_values().map(|row| line(row, &groups)).collect();
     let fleet = Fleet {
         offers,
+        asked_groups,
+        asked_versions,
         ..Fleet::of(lines, groups.into_keys().collect(), unknown_groups)
     };
     trouble.truncate(MOST_TROUBLES);

@@ -9,14 +9,13 @@ use super::ArubaCentral;
 use super::access::Access;
 use super::answers;
 use super::calls::AUTHORIZATION;
+use super::failures::token_is_dead;
 use super::meter::pause_after_start;
 use crate::controller::permit::Order;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
 use crate::upgrade::facts::Options;
 use crate::upgrade::fleet::RECOMMENDED;
-use crate::upgrade::receipt::Answer;
-use crate::upgrade::receipt::NotTaken;
 use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::vendor::error::VendorError;
@@ -73,13 +72,7 @@ impl Ready {
             let now = shared.http.clock().wall();
             let pause = pause_after_start(reply.limits, reply.retry_after, now, shared.timing.retry_max);
             let answer = answers::judge(reply.status, pause, reply.whole_body(), &shared.tokens.hush(&self.access));
-            if matches!(
-                answer,
-                Answer::NotTaken {
-                    reason: NotTaken::Unauthorized,
-                    ..
-                }
-            ) {
+            if token_is_dead(reply) {
                 shared.tokens.retire(&self.access);
             }
             answer

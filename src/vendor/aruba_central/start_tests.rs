@@ -274,3 +274,27 @@ fn the_request_is_described_without_secrets() {
         assert_eq!(crate::vendor::describe_request(&target, &order), expected);
     }
 }
+
+#[tokio::test]
+async fn a_401_about_one_customer_never_ends_the_token_of_all() {
+    let answers = |body: &'static str| ready(move |r| (call(r) == DEVICES).then(|| json(401, body)));
+    let (server, client) = answers(r#"{"description":"Unauthorized tenant","error_code":"0001","service_name":"firmware"}"#).await;
+    let sight = client.observe(&target(&server), &Scope::default()).await;
+    assert!(!sight.seen() && count(&server, DEVICES) == 1, "{sight:?}");
+    assert_eq!(count(&server, TOKEN), 1, "the token that it has is as good as before");
+    let (server, client) = answers(r#"{"error":"invalid_token"}"#).await;
+    for _ in 0..2 {
+        assert!(!client.observe(&target(&server), &Scope::default()).await.seen());
+    }
+    assert_eq!(count(&server, DEVICES), 1, "that is about the token, which nobody sends again");
+}
+
+#[tokio::test]
+async fn a_start_is_not_prepared_where_its_look_did_not_tell_who_is_left_alone() {
+    let (server, client) = ready(|r| r.target.contains("group=Lab").then(|| json(500, "{}"))).await;
+    let order = order_with(NEW, Some(true), &["Lab"]);
+    let Err(refused) = client.prepare(&target(&server), &order).await else {
+        panic!("nothing is prepared")
+    };
+    assert!(refused.to_string().contains("group Lab"), "{refused}");
+}

@@ -323,6 +323,11 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
         let states = states(&found);
         let of = |state: &str| states.get(state).copied().unwrap_or(0);
         most = most.max(of("STARTED") + of("RUNNING") + of("UNKNOWN"));
+        println!(
+            "weekend: {:.0}: {states:?}; {} s of the machine's time",
+            here.clock.wall(),
+            began.elapsed().as_secs()
+        );
         assert!(
             now >= OPENS || here.central.log().committed().is_empty(),
             "nothing starts before its window opens"
