@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::controller::clients::Grantee;
 use crate::controller::run::Options;
 use crate::controller::run::run;
+use crate::controller::shard::Shard;
 use crate::lease::LeaseTiming;
 use crate::telemetry;
 use crate::telemetry::LogFormat;
@@ -43,6 +44,10 @@ pub struct RunArgs {
     /// Serve only this namespace; may be given several times. Without it, all namespaces.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE")]
     watch: Vec<String>,
+    /// Serve only objects with these labels, as kubectl takes a selector: a shard of a large fleet. Give each shard a --lease of its own, and an
+    /// upgrade the labels of its Connection. Without it, all objects.
+    #[arg(long, default_value = "", value_name = "LABELS")]
+    selector: Shard,
     /// Whether anything may be started at all. With false, runs are followed and nothing new begins.
     #[arg(long, env = "WINDLASS_STARTS_ENABLED", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     starts_enabled: bool,
@@ -110,6 +115,7 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
         lease: args.lease,
         pod: args.pod,
         watch: args.watch,
+        shard: args.selector,
         starts_enabled: args.starts_enabled,
         listen: args.listen,
         grantee: Grantee {

@@ -3,6 +3,7 @@
 //! The reconcile that decided does not wait: it returns, and the task's end wakes the resource. Everything slow (limiter, login, a
 //! fresh look) comes before the permit; everything is read live and decided again before the receipt is written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -53,6 +54,8 @@ enum NotBegun {
     Prepare(VendorError),
     #[error("{0} is gone")]
     Gone(&'static str),
+    #[error("{0} has the labels of another shard by now")]
+    Moved(&'static str),
     #[error("the live objects do not lead to the same decision any more")]
     DecidedOtherwise,
     #[error("the ledger moved on: {0}")]
@@ -76,7 +79,7 @@ impl NotBegun {
                     Refused::ClockSkew(_) | Refused::OutsideOfSchedule(_) | Refused::NotTooLate(_) | Refused::Api(_) | Refused::TooLate(_)
                 )
             }
-            NotBegun::Gone(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
+            NotBegun::Gone(_) | NotBegun::Moved(_) | NotBegun::DecidedOtherwise | NotBegun::LedgerMoved(_) => false,
         }
     }
 }
@@ -134,6 +137,10 @@ pub fn begin<K: Upgrade>(context: &Arc<Context>, begun: Begun) {
                 if let NotBegun::Refused(Refused::Api(answer)) | NotBegun::Api(answer) = &error {
                     context.served.suspect(answer);
                 }
+                // It may show one in flight that never was.
+                if let Some(client) = &client {
+                    context.wakes.wake(&client.who);
+                }
                 if error.lasts() {
                     let at = context.clock.mono();
                     preparing.refused(Refusal {
@@ -165,16 +172,33 @@ async fn permit<K: Upgrade>(
     })?;
     context.sights.put(&who.namespace, &effect.key, ready.sight().clone());
     let slot = client.starting.lock().await;
-    let mut confirmed = confirm::<K>(context, who, effect, ready.sight().into(), Some(ready.sight().asked)).await?;
-    // Decided on the newest look, which need not be the one that ran the witness.
-    if let Some(prepared) = &ready.sight().looks {
-        confirmed.plan.effect.before.keep_witness(prepared);
-    }
-    if matches!(effect.what, What::Note(_)) {
-        append_note::<K>(context, who, &confirmed.plan).await?;
-        return Ok(None);
-    }
-    let reserved = context.permits.reserve(&confirmed.connection, &confirmed.plan).await?;
+    let (confirmed, reserved) = loop {
+        let mut confirmed = confirm::<K>(
+            context,
+            who,
+            effect,
+            ready.sight().into(),
+            Some((&client.who.name, ready.sight().asked)),
+        )
+        .await?;
+        // Decided on the newest look, which need not be the one that ran the witness.
+        if let Some(prepared) = &ready.sight().looks {
+            confirmed.plan.effect.before.keep_witness(prepared);
+        }
+        if matches!(effect.what, What::Note(_)) {
+            append_note::<K>(context, who, &confirmed.plan).await?;
+            return Ok(None);
+        }
+        match context
+            .permits
+            .reserve(&confirmed.connection, &confirmed.plan, &open(context, &confirmed.plan))
+            .await
+        {
+            // What was read of the Connection was behind, and the look is as good as it was: only what was read live is read again.
+            Err(Refused::SlotContended) if context.permits.in_time(&confirmed.plan) => {}
+            other => break (confirmed, other?),
+        }
+    };
     let (permit, receipt) = context.permits.append(reserved, &confirmed.plan, &context.leadership).await?;
     context.ledgers.learn(&receipt);
     drop(slot);
@@ -184,6 +208,11 @@ async fn permit<K: Upgrade>(
         version = %effect.run.version, "permit issued"
     );
     Ok(Some((ready, permit)))
+}
+
+/// Objects in flight through the Connection of a plan, its own not among them yet.
+fn open(context: &Context, plan: &Plan) -> BTreeSet<String> {
+    context.ledgers.open_through(&plan.effect.run.namespace, &plan.connection)
 }
 
 /// A note that rests on nothing that the vendor shows: the clock and the ledger say it all.
@@ -239,24 +268,46 @@ struct Confirmed {
 }
 
 /// Step 3: the resource, its Connection and the ledger's last receipt, read live, and the same pure decision again. Only the same
-/// answer goes on.
+/// answer goes on. `prepared`: for a start, the name of its Connection, and when the look was asked that it was prepared with.
 async fn confirm<K: Upgrade>(
     context: &Context,
     who: &Who,
     effect: &Effect,
     as_of: AsOf,
-    prepared: Option<Mono>,
+    prepared: Option<(&str, Mono)>,
 ) -> Result<Confirmed, NotBegun> {
     let objects: Api<K> = Api::namespaced(context.kube.clone(), &who.namespace);
     let connections: Api<Connection> = Api::namespaced(context.kube.clone(), &who.namespace);
-    let object = Live::get(&objects, &who.name).await?.ok_or(NotBegun::Gone("the resource"))?;
+    let through = prepared.map(|(connection, _)| connection);
+    let read = async |name: &str| Live::get(&connections, name).await.map_err(NotBegun::Api);
+    // Beside each other: the decision below is on all of them, and none is older than the first request.
+    let (object, early, last) = futures::try_join!(
+        async { Live::get(&objects, &who.name).await.map_err(NotBegun::Api) },
+        async {
+            match through {
+                Some(name) => read(name).await,
+                None => Ok(None),
+            }
+        },
+        last_receipt(context, &effect.key),
+    )?;
+    let object = object.ok_or(NotBegun::Gone("the resource"))?;
     let object = object.object();
     if object.meta().deletion_timestamp.is_some() {
         return Err(NotBegun::Gone("the resource"));
     }
+    if !context.shard.has(object) {
+        return Err(NotBegun::Moved("the resource"));
+    }
     let name = object.connection();
-    let connection = Live::get(&connections, name).await?.ok_or(NotBegun::Gone("the Connection"))?;
-    let last = last_receipt(context, &effect.key).await?;
+    let connection = match early {
+        Some(connection) if through == Some(name) => Some(connection),
+        _ => read(name).await?,
+    };
+    let connection = connection.ok_or(NotBegun::Gone("the Connection"))?;
+    if !context.shard.has(connection.object()) {
+        return Err(NotBegun::Moved("the Connection"));
+    }
     let ledger = |key: &TargetKey| {
         if *key == effect.key {
             with_last(context, key, last.clone())
@@ -265,7 +316,7 @@ async fn confirm<K: Upgrade>(
         }
     };
     let mut facts = gather::gather(context, object, Some(connection.object()), &ledger, None)?;
-    if let Some(asked) = prepared {
+    if let Some((_, asked)) = prepared {
         facts.rest_on_looks_since(&effect.key, asked);
     }
     let again = decide(&facts)

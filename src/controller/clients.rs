@@ -67,6 +67,7 @@ pub struct Client {
     pub tasks: TaskTracker,
     /// Held from confirm to append: starts of one Connection take their slots one after another.
     pub starting: tokio::sync::Mutex<()>,
+    ledgers: Arc<Ledgers>,
     credentials: Arc<KubeCredentials>,
     doubted: AtomicBool,
     handing: AtomicBool,
@@ -82,6 +83,11 @@ impl Client {
     /// Whether a target can be looked at, and started, through this client.
     pub fn leads_to(&self, key: &TargetKey) -> bool {
         self.speaks == key.vendor && self.authority == key.authority
+    }
+
+    /// Whether a start of a target may be under way, as far as is known here.
+    pub fn start_open(&self, key: &TargetKey) -> bool {
+        self.ledgers.start_open(key)
     }
 
     /// Keeps the session until it is dropped, also when the Connection is edited or deleted meanwhile: a start that the vendor has not
@@ -347,6 +353,7 @@ impl Clients {
             wakes: Arc::clone(&self.wakes),
             tasks: self.tasks.clone(),
             starting: tokio::sync::Mutex::default(),
+            ledgers: Arc::clone(&self.ledgers),
             credentials,
             doubted: AtomicBool::new(false),
             handing: AtomicBool::new(false),

@@ -22,9 +22,11 @@ use super::kinds::Cached;
 use super::kinds::Caches;
 use super::ledgers::Ledgers;
 use super::line::Line;
+use super::moments::Moments;
 use super::permit::Permits;
 use super::rounds::Rounds;
 use super::served::Served;
+use super::shard::Shard;
 use super::sights::Sights;
 use super::wakes::Kind;
 use super::wakes::Wakes;
@@ -60,6 +62,8 @@ pub struct Context {
     pub ledgers: Arc<Ledgers>,
     /// Who waits for a slot of a Connection.
     pub line: Line,
+    /// What is not written yet, since it passes.
+    pub moments: Moments,
     /// Sights, shared.
     pub sights: Arc<Sights>,
     /// Wakes.
@@ -72,6 +76,8 @@ pub struct Context {
     pub inventories: Rounds<Looked>,
     /// The only maker of permits.
     pub permits: Permits,
+    /// Which objects are this process's. The caches hold no others.
+    pub shard: Shard,
     /// False: no start at all; runs are followed.
     pub starts_enabled: bool,
     /// Whether the CRDs that the cluster serves do; while they do not, nothing starts.

@@ -64,6 +64,9 @@ pub trait Known {
     /// The durations of the protocol.
     fn timing(&self) -> &Timing;
 
+    /// Which objects it knows, as a selector of labels; `None` for all.
+    fn selector(&self) -> Option<String>;
+
     /// False when starts are switched off for the whole operator.
     fn starts_enabled(&self) -> bool;
 
@@ -103,6 +106,10 @@ impl Known for Context {
 
     fn timing(&self) -> &Timing {
         &self.timing
+    }
+
+    fn selector(&self) -> Option<String> {
+        self.shard.text()
     }
 
     fn starts_enabled(&self) -> bool {
@@ -211,10 +218,13 @@ fn connection_facts<K: Upgrade>(known: &dyn Known, object: &K, connection: Optio
     let Some(connection) = through(object, connection) else {
         return ConnectionFacts {
             name: name.to_owned(),
-            usable: connection.map_or(Usable::Missing, |other| Usable::WrongType {
-                found: other.spec.type_.word().to_owned(),
-                expected: object.connection_type().word().to_owned(),
-            }),
+            usable: connection.map_or_else(
+                || missing(known),
+                |other| Usable::WrongType {
+                    found: other.spec.type_.word().to_owned(),
+                    expected: object.connection_type().word().to_owned(),
+                },
+            ),
             suspend: false,
             hold: None,
             schedule: Ok(Schedule::default()),
@@ -268,6 +278,11 @@ fn connection_facts<K: Upgrade>(known: &dyn Known, object: &K, connection: Optio
         handed_over: known.handed_over(&through),
         quota: known.quota(connection),
     }
+}
+
+/// Not in the cache: a process with a selector has only some of them there.
+fn missing(known: &dyn Known) -> Usable {
+    known.selector().map_or(Usable::Missing, |selector| Usable::NotInShard { selector })
 }
 
 /// What may still be asked through a Connection today, and what one look at everything takes that is looked at through it.
@@ -351,6 +366,7 @@ fn blind(key: &TargetKey, facts: &Facts) -> Sight {
     let name = &facts.connection.name;
     let why = match &facts.connection.usable {
         Usable::WrongType { found, .. } => format!("ConnectionTypeMismatch: Connection {name} is of type {found}"),
+        Usable::NotInShard { selector } => format!("ConnectionNotReady: there is no Connection {name} with the labels {selector}"),
         _ => format!("ConnectionNotReady: Connection {name} does not exist"),
     };
     let unseen = Motion::NotSeen {

@@ -100,7 +100,10 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
     let who = Who::new(Kind::Inventory, &inventory.namespace().unwrap_or_default(), &inventory.name_any());
     let name = &inventory.spec.connection_ref.name;
     let Some(connection) = context.connection(&who.namespace, name) else {
-        let why = format!("Connection {name} does not exist");
+        let why = match context.shard.text() {
+            Some(labels) => format!("there is no Connection {name} with the labels {labels}"),
+            None => format!("Connection {name} does not exist"),
+        };
         write(&context, inventory, &Shown::not_ready("ConnectionNotReady", why), None).await?;
         return Ok(Action::requeue(context.timing.wake));
     };

@@ -3,6 +3,8 @@
 //! [`status`] is pure: the same decision on the same old status gives the same new status, byte for byte, so that nothing is written
 //! when nothing changed. [`report`] writes it as a compare-and-swap.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kube::Api;
 use kube::ResourceExt;
@@ -21,6 +23,7 @@ use super::events::Step;
 use super::patch;
 use super::upgrade::Shared;
 use super::upgrade::Upgrade;
+use super::wakes::Who;
 use crate::api::common::Blocker;
 use crate::api::common::Condition;
 use crate::api::common::DeviceCounts;
@@ -35,16 +38,22 @@ use crate::upgrade::reason::State;
 /// Longest message in a status: a table's cell, not a log.
 const MESSAGE: usize = 1024;
 
-/// Writes the status if it differs, and an Event for each change. `Ok(false)`: nothing to write.
-pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decision) -> Result<bool, kube::Error> {
+/// Writes the status if it differs, and an Event for each change. How long to wait with it, where it may be over before anybody reads it.
+pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decision) -> Result<Option<Duration>, kube::Error> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let who = Who::new(K::KIND, &namespace, &name);
     let generation = object.meta().generation;
     let old = object.status().cloned().unwrap_or_default();
     let new = status::<K>(generation.unwrap_or_default(), &old, decision, context.clock.wall());
     let as_json = |s: &K::Status| serde_json::to_value(s).unwrap_or(Value::Null);
     let Some(change) = patch::diff(&as_json(&old), &as_json(&new)) else {
-        return Ok(false);
+        context.moments.forget(&who);
+        return Ok(None);
     };
+    let wait = context.moments.wait(&who, decision.passes(), context.clock.mono());
+    if wait.is_some() {
+        return Ok(wait);
+    }
     let api: Api<K> = Api::namespaced(context.kube.clone(), &namespace);
     let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": change});
     api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
@@ -77,7 +86,7 @@ pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decisi
     if steps.is_empty() && K::told(&old).state != K::told(&new).state {
         say(decision.summary.reason.word(), &decision.summary.message, None);
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// An Event that is lost costs a line in `kubectl describe`, nothing else.

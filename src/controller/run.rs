@@ -24,10 +24,12 @@ use super::context::Starting;
 use super::kinds;
 use super::ledgers::Ledgers;
 use super::line::Line;
+use super::moments::Moments;
 use super::permit::Permits;
 use super::rounds::Rounds;
 use super::served;
 use super::served::Served;
+use super::shard::Shard;
 use super::sights::Sights;
 use super::streams;
 use super::sweep;
@@ -57,6 +59,8 @@ pub struct Options {
     pub pod: String,
     /// Namespaces to serve; empty for all.
     pub watch: Vec<String>,
+    /// Which objects are this process's.
+    pub shard: Shard,
     /// False: no start at all.
     pub starts_enabled: bool,
     /// Where the endpoints listen.
@@ -118,7 +122,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let server = Server::bind(options.listen, endpoints, options.clock.clone())
         .await
         .map_err(|e| RunError::Listen(options.listen, e))?;
-    tracing::info!(boot = %boot.0, listen = %options.listen, watch = ?options.watch, starts_enabled = options.starts_enabled, "windlass runs");
+    tracing::info!(boot = %boot.0, listen = %options.listen, watch = ?options.watch, selector = options.shard.text(), starts_enabled = options.starts_enabled, "windlass runs");
     let background = TaskTracker::new();
     let over = CancellationToken::new();
     let _end_of_background = over.clone().drop_guard();
@@ -281,11 +285,13 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         metrics: parts.metrics,
         ledgers: parts.ledgers,
         line: Line::default(),
+        moments: Moments::default(),
         sights,
         wakes: parts.wakes,
         probes: Rounds::default(),
         inventories: Rounds::default(),
         starts_enabled: options.starts_enabled,
+        shard: options.shard.clone(),
         served: parts.crds,
         concurrency: options.concurrency,
         tasks: tasks.clone(),

@@ -32,12 +32,22 @@ const FORGOTTEN: Duration = Duration::from_hours(36);
 /// Every sight this process holds, by the namespace whose Connection saw it: what a vendor shows one tenant's account is not another's to
 /// read, and an account that may see less must not hide a target from one that may see more.
 #[derive(Default)]
-pub struct Sights(Mutex<HashMap<(String, TargetKey), Seen>>);
+pub struct Sights {
+    targets: Mutex<HashMap<(String, TargetKey), Seen>>,
+    /// The last list of each endpoint.
+    lists: Mutex<HashMap<(String, Authority), Listing>>,
+}
 
 #[derive(Default)]
 struct Seen {
     sights: Vec<Sight>,
     unchanged_since: Option<Mono>,
+}
+
+impl Seen {
+    fn older_than(&self, asked: Mono) -> bool {
+        self.sights.last().is_none_or(|last| last.asked < asked)
+    }
 }
 
 /// What a target was seen as.
@@ -51,7 +61,18 @@ pub struct Held {
 
 impl Sights {
     fn inner(&self) -> MutexGuard<'_, HashMap<(String, TargetKey), Seen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<(String, Authority), Listing>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the last list showed of a target that nobody has looked at, if that list was asked since then.
+    pub fn listed(&self, namespace: &str, key: &TargetKey, since: Mono) -> Option<Sight> {
+        let lists = self.lists();
+        let listing = lists.get(&(namespace.to_owned(), key.authority.clone()))?;
+        listing.sights.get(&key.object).filter(|sight| sight.asked > since).cloned()
     }
 
     /// What is held of a target in a namespace.
@@ -86,6 +107,26 @@ impl Sights {
         }
     }
 
+    /// A list tells of every target on it, whoever asked for the list: else each of a hundred batches would ask for one of its own, at its own time.
+    /// Not of those `followed`, which are looked at with more detail than a list has.
+    pub fn refresh(&self, namespace: &str, listing: &Listing, followed: impl Fn(&TargetKey) -> bool) {
+        let whose = (namespace.to_owned(), listing.authority.clone());
+        self.lists().insert(whose, listing.clone());
+        let on_it = |key: &TargetKey| key.authority == listing.authority && listing.sights.contains_key(&key.object);
+        let held: Vec<TargetKey> = {
+            let inner = self.inner();
+            let here = inner
+                .iter()
+                .filter(|((of, key), seen)| of == namespace && on_it(key) && seen.older_than(listing.asked));
+            here.map(|((_, key), _)| key.clone()).collect()
+        };
+        for key in held.into_iter().filter(|key| !followed(key)) {
+            if let Some(sight) = listing.sights.get(&key.object) {
+                self.put(namespace, &key, sight.clone());
+            }
+        }
+    }
+
     /// Calls that one look at each target takes there: first at those whose objects are `in_flight`, then at the others that somebody looks at.
     /// A run in flight that was not looked at yet takes one.
     pub fn costs(&self, namespace: &str, authority: &Authority, now: Mono, in_flight: &BTreeSet<String>) -> (u32, u32) {
@@ -107,9 +148,10 @@ impl Sights {
         (running.saturating_add(unseen), waiting)
     }
 
-    /// Forgets targets that nobody cares for any more.
-    pub fn keep_only(&self, keep: impl Fn(&TargetKey) -> bool) {
+    /// Forgets targets that nobody cares for any more, and lists that nobody has asked for since then.
+    pub fn keep_only(&self, keep: impl Fn(&TargetKey) -> bool, since: Mono) {
         self.inner().retain(|(_, key), _| keep(key));
+        self.lists().retain(|_, listing| listing.asked > since);
     }
 }
 
@@ -228,6 +270,7 @@ pub fn list(client: &Arc<Client>, keys: &[TargetKey], who: &Who) {
             }
         };
         settle(&own.sights, &own.who.namespace, &flight.keys, &listing);
+        own.sights.refresh(&own.who.namespace, &listing, |key| own.start_open(key));
         wake(&own.wakes, &flight);
     });
 }
@@ -331,6 +374,38 @@ mod tests {
             let concluded = conclude(&receipt, &evidence);
             assert!(matches!(concluded, Conclusion::Hint { .. }), "{concluded:?}");
         }
+    }
+
+    #[test]
+    fn a_list_that_one_asked_for_is_news_for_all_but_for_what_is_followed_closely_and_for_other_namespaces() {
+        let authority = Authority::from_url("https://vc1.example").unwrap();
+        let named = |name: &str| TargetKey::cluster(authority.clone(), name);
+        let at = |secs| Mono(Duration::from_secs(secs));
+        let (sights, names) = (Sights::default(), ["asked", "waits", "followed", "unlisted"]);
+        for name in names {
+            sights.put("a", &named(name), Sight::still(5, "v1"));
+        }
+        sights.put("b", &named("waits"), Sight::still(5, "v1"));
+        let listing = Listing {
+            asked: at(300),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            authority: authority.clone(),
+            complete: true,
+            sights: names[..3]
+                .iter()
+                .map(|name| ((*name).to_owned(), Sight::still(300, "v1")))
+                .collect(),
+        };
+        settle(&sights, "a", &BTreeSet::from([named("asked")]), &listing);
+        sights.refresh("a", &listing, |key| key.object == "followed");
+        let newest = |namespace: &str, name: &str| sights.of(namespace, &named(name)).sights.last().map(|s| s.asked);
+        assert_eq!(names.map(|name| newest("a", name)), [300, 300, 5, 5].map(|secs| Some(at(secs))));
+        assert_eq!(newest("b", "waits"), Some(at(5)));
+        assert_eq!(sights.of("a", &named("asked")).sights.len(), 2, "once, and not twice");
+        assert!(
+            sights.of("a", &named("never seen")).sights.is_empty(),
+            "nothing is kept that nobody looks at"
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ use super::connection::CONNECTION;
 use super::connection::Gates;
 use super::context::Context;
 use super::inventory;
+use super::shard::Shard;
 use super::upgrade::Upgrade;
 use super::upgrades;
 use super::wakes::Kind;
@@ -58,15 +59,18 @@ where
     }
 }
 
-/// A watch that fills `writer`, without managedFields, which are often half of an object's metadata.
+/// A watch of this process's objects that fills `writer`, without managedFields, which are often half of an object's metadata.
 fn watch<K>(
     api: Api<DeserializeGuard<K>>,
+    shard: &Shard,
     writer: Writer<DeserializeGuard<K>>,
-) -> impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send
+) -> impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
-    watcher(api, watcher::Config::default().any_semantic())
+    let all = watcher::Config::default().any_semantic();
+    let ours = shard.text().map_or_else(|| all.clone(), |labels| all.clone().labels(&labels));
+    watcher(api, ours)
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
@@ -102,7 +106,7 @@ pub async fn connections(
     let known = context.scopes.iter().find(|s| s.namespace == namespace);
     let known = known.map(|s| s.connections_known.clone()).unwrap_or_default();
     let listed = known.clone();
-    let events = watch(api::<Connection>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<Connection>(&context.watches, namespace.as_ref()), &context.shard, writer).inspect(move |event| match event {
         Ok(Event::Apply(object) | Event::InitApply(object)) => object.0.iter().for_each(|c| gates.applied(&told, c)),
         Ok(Event::Delete(object)) => object.0.iter().for_each(|c| gates.deleted(&told, c)),
         Ok(Event::InitDone) => known.cancel(),
@@ -167,7 +171,7 @@ pub async fn inventories(
     let reader = writer.as_reader();
     let (told, known) = (Arc::clone(&context), CancellationToken::new());
     let listed = known.clone();
-    let events = watch(api::<Inventory>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<Inventory>(&context.watches, namespace.as_ref()), &context.shard, writer).inspect(move |event| match event {
         Ok(Event::Delete(gone)) => {
             let who = Who::new(Kind::Inventory, &gone.namespace().unwrap_or_default(), &gone.name_any());
             told.inventories.forget(&who);
@@ -218,11 +222,12 @@ pub async fn upgrades<K: Upgrade>(
     let reader = writer.as_reader();
     let (told, known) = (Arc::clone(&context), CancellationToken::new());
     let listed = known.clone();
-    let events = watch(api::<K>(&context.watches, namespace.as_ref()), writer).inspect(move |event| match event {
+    let events = watch(api::<K>(&context.watches, namespace.as_ref()), &context.shard, writer).inspect(move |event| match event {
         Ok(Event::Delete(gone)) => {
             let who = Who::new(K::KIND, &gone.namespace().unwrap_or_default(), &gone.name_any());
             told.ledgers.forget(&who);
             told.metrics.forget(&who);
+            told.moments.forget(&who);
             upgrades::stand(&told, &who, None);
         }
         Ok(Event::InitDone) => known.cancel(),

@@ -1,6 +1,7 @@
 //! Following belongs to the target: open receipts whose resource is gone are looked at here until they end.
 //!
-//! A receipt that a reconcile followed within one sweep interval is left alone. Nothing is ever started here.
+//! A receipt that a reconcile followed within one sweep interval is left alone. Nothing is ever started here. Of several processes that share a fleet
+//! out among them, the one that has the Connection looks.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::upgrade::quota::Spend;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::receipt::Standing;
 use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
 
 /// Sweeps for ever.
 pub async fn run(context: Arc<Context>) {
@@ -66,6 +68,7 @@ impl Drop for Turn {
 /// What is remembered of resources goes with them, in case nobody was told: a watch that began anew does not name those that went.
 fn forget_the_gone(context: &Context) {
     context.line.keep_only(|who| context.has(who));
+    context.moments.keep_only(|who| context.has(who));
     context.metrics.keep_only(|who| match who.kind {
         Kind::Connection => context.connection(&who.namespace, &who.name).is_some(),
         _ => context.has(who),
@@ -77,7 +80,7 @@ fn forget_the_gone(context: &Context) {
 /// Shows how many receipts are open, and of how many it is not known whether they were taken.
 fn count(context: &Context) {
     let now = context.clock.mono();
-    let open = context.ledgers.open();
+    let open: Vec<OpenReceipt> = context.ledgers.open().into_iter().filter(|o| ours(context, &o.receipt)).collect();
     let doubted = |r: &Receipt| r.standing() == Standing::Unreadable || context.ledgers.seen(r, now, &context.timing).doubt.is_some();
     let unresolved = |r: &Receipt| r.adopted.is_none() && doubted(r);
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -96,7 +99,10 @@ fn sweep(context: &Arc<Context>, under_way: &UnderWay) {
     let now = context.clock.mono();
     let open = context.ledgers.open();
     let recent = |at| now.since(at) < context.timing.sweep;
-    for orphan in open.into_iter().filter(|o| context.serves(&o.receipt.run.namespace)) {
+    for orphan in open
+        .into_iter()
+        .filter(|o| context.serves(&o.receipt.run.namespace) && ours(context, &o.receipt))
+    {
         if orphan.followed.is_some_and(recent) {
             continue;
         }
@@ -109,7 +115,15 @@ fn sweep(context: &Arc<Context>, under_way: &UnderWay) {
             drop(turn);
         });
     }
-    context.sights.keep_only(|key| context.ledgers.needs(key));
+    let since = Mono(now.0.saturating_sub(context.timing.poll_waiting));
+    context.sights.keep_only(|key| context.ledgers.needs(key), since);
+}
+
+/// Whether it is this process that follows a receipt, or would if its resource were gone. One whose Connection it does not have may be another
+/// process's; where there is no other process, it is ours to complain about.
+fn ours(context: &Context, receipt: &Receipt) -> bool {
+    let reached = || TargetKey::parse(&receipt.target).is_some_and(|key| client(context, receipt, &key).is_some());
+    context.shard.text().is_none() || reached()
 }
 
 /// Looks at one orphan, and writes what evidence says.

@@ -26,10 +26,12 @@ use crate::upgrade::decide::decide;
 use crate::upgrade::decision::Decision;
 use crate::upgrade::decision::Fact;
 use crate::upgrade::decision::Look;
+use crate::upgrade::decision::What;
 use crate::upgrade::facts::Facts;
 use crate::upgrade::facts::TargetFacts;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
+use crate::upgrade::timing::Mono;
 
 /// Why a pass did not come to its end. Nothing is lost: the next pass starts from the facts again.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +96,7 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
     let keys: Vec<TargetKey> = facts.targets.iter().map(|t| t.key.clone()).collect();
     context.ledgers.care(who, &keys);
     // decide (pure)
-    let decision = decide(&facts);
+    let (facts, decision) = judge(context, facts);
     follow(context, &facts, &decision);
     line_up(context, who, object, &decision);
     // write what was concluded; its arrival in the cache brings the next pass, which reports it
@@ -119,11 +121,40 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
         }
     }
     // report (client)
-    report::report(context, object, &decision).await.map_err(Error::Status)?;
+    let again = report::report(context, object, &decision).await.map_err(Error::Status)?;
     context
         .metrics
         .show_upgrade(who, Shown::from(&decision.summary), context.clock.mono());
-    Ok(decision.wake.map_or_else(Action::await_change, Action::requeue))
+    let wake = decision.wake.into_iter().chain(again).min();
+    Ok(wake.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What a list showed a moment ago, whoever asked for it, is enough to prepare a start on: preparing looks afresh, and only what that shows allows it.
+/// It is not enough to say no, or to wait: for that the resource has a look of its own.
+fn judge(context: &Context, facts: Facts) -> (Facts, Decision) {
+    let decision = decide(&facts);
+    let unseen = |target: &TargetFacts| target.sights.is_empty() && target.wish.is_some();
+    if decision.effect.is_some() || facts.starting.is_some() || !facts.targets.iter().any(unseen) {
+        return (facts, decision);
+    }
+    let namespace = &facts.subject.namespace;
+    let since = Mono(facts.mono.0.saturating_sub(facts.timing.poll_waiting));
+    let mut with_lists = facts.clone();
+    for target in with_lists.targets.iter_mut().filter(|target| unseen(target)) {
+        target.sights.extend(context.sights.listed(namespace, &target.key, since));
+    }
+    let on_lists = decide(&with_lists);
+    match &on_lists.effect {
+        Some(effect) if effect.what == What::Start => {
+            for target in &with_lists.targets {
+                if let ([sight], true) = (target.sights.as_slice(), target.key == effect.key) {
+                    context.sights.put(namespace, &target.key, sight.clone());
+                }
+            }
+            (with_lists, on_lists)
+        }
+        _ => (facts, decision),
+    }
 }
 
 /// Takes this resource's place among those that wait for a slot of the Connection, and lets others on where it left it.

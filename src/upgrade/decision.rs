@@ -41,6 +41,12 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// What it shows is mostly over in a moment: something is being looked at, or sent. Its end wakes whoever decided it.
+    pub fn passes(&self) -> bool {
+        let sent = self.rows.iter().any(|row| row.reason == Reason::Starting);
+        sent || self.summary.state == State::Pending && matches!(self.summary.reason, Reason::Evaluating | Reason::Starting)
+    }
+
     /// In one word for logs: what is done next.
     pub fn word(&self) -> &'static str {
         match &self.effect {

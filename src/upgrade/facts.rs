@@ -161,6 +161,11 @@ pub enum Usable {
     Yes,
     /// It does not exist.
     Missing,
+    /// It is not among those that this process serves: it does not exist, or it is another process's.
+    NotInShard {
+        /// Which ones this process serves, as a selector of labels.
+        selector: String,
+    },
     /// It is of another vendor.
     WrongType {
         /// The type it has.

@@ -179,6 +179,12 @@ fn gates(facts: &Facts, when: &When) -> Vec<Blocker> {
             Reason::ConnectionNotReady,
             format!("Connection {name} does not exist in this namespace; create it"),
         ),
+        Usable::NotInShard { selector } => add(
+            Reason::ConnectionNotReady,
+            format!(
+                "there is no Connection {name} in this namespace with the labels {selector}, which this object has; create it, or give both the same"
+            ),
+        ),
         Usable::WrongType { found, expected } => {
             add(
                 Reason::ConnectionTypeMismatch,

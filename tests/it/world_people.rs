@@ -59,6 +59,19 @@ impl World {
         .await
     }
 
+    /// Gives an object of this kind a label.
+    pub async fn label<K>(&self, name: &str, key: &str, value: &str) -> anyhow::Result<()>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + serde::de::DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {key: value}}}));
+        self.api::<K>().patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
     /// Deletes a batch and waits until it is gone.
     pub async fn delete_batch(&self, name: &str) -> anyhow::Result<()> {
         self.batches().delete(name, &DeleteParams::default()).await?;

@@ -76,6 +76,11 @@ impl Known for Snapshot {
         &self.timing
     }
 
+    /// Who asks for a plan sees all of the cluster.
+    fn selector(&self) -> Option<String> {
+        None
+    }
+
     fn starts_enabled(&self) -> bool {
         self.starts_enabled
     }

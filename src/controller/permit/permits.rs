@@ -2,6 +2,7 @@
 //!
 //! Everything here goes through the ledger client, which never retries by itself: kube's default repeats a POST on 429, 503 and 504.
 
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -196,15 +197,26 @@ impl Permits {
         self.known().contains(holder)
     }
 
-    /// Step 4: takes a slot on the Connection that was just read.
-    pub async fn reserve(&self, connection: &Live<Connection>, plan: &Plan) -> Result<Reserved, Refused> {
+    /// A permit that came about now could still be used.
+    pub fn in_time(&self, plan: &Plan) -> bool {
+        self.deadline(plan).check(&self.clock).is_ok()
+    }
+
+    /// Step 4: takes a slot on the Connection that was just read. `open`: objects that are in flight through it, for what people see of it.
+    pub async fn reserve(&self, connection: &Live<Connection>, plan: &Plan, open: &BTreeSet<String>) -> Result<Reserved, Refused> {
         let by = format!(
             "{}/{}/{}",
             plan.effect.run.namespace, plan.requested_by.kind, plan.requested_by.name
         );
         let api = Api::namespaced(self.ledger.clone(), &plan.effect.run.namespace);
-        let wall = self.clock.wall();
-        reserve::reserve(&api, connection, &plan.effect.key, plan.effect.seq, &by, wall, &self.timing).await
+        let (key, now) = (&plan.effect.key, self.clock.wall());
+        let slot = reserve::Slot {
+            key,
+            seq: plan.effect.seq,
+            by: &by,
+            in_flight: open.len() + usize::from(!open.contains(&key.object)),
+        };
+        reserve::reserve(&api, connection, &slot, now, &self.timing).await
     }
 
     /// Step 5: appends the receipt. The permit that comes back can start one thing once.

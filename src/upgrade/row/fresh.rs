@@ -213,7 +213,10 @@ impl Bench<'_> {
     /// `notAfter` passed. Without its Connection a target is not even known well enough to be noted.
     pub(super) fn not_in_time(&self, seq: u32, wish: &Wish, wanted: &Wanted) -> Judged {
         let message = "schedule.notAfter has passed; nothing will be sent".to_owned();
-        if matches!(self.facts.connection.usable, Usable::Missing | Usable::WrongType { .. }) {
+        if matches!(
+            self.facts.connection.usable,
+            Usable::Missing | Usable::NotInShard { .. } | Usable::WrongType { .. }
+        ) {
             return self.blocked(Reason::NotStartedInTime, message, None);
         }
         let mut judged = self.note(

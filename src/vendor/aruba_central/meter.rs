@@ -17,6 +17,8 @@ use jiff::Timestamp;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 
 use crate::clock::Clock;
 use crate::upgrade::quota::Quota;
@@ -26,20 +28,42 @@ use crate::upgrade::timing::Timing;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::Gate;
 use crate::vendor::http::Limits;
+use crate::vendor::http::Place;
 use crate::vendor::http::Reply;
 
 /// Calls a second that Central takes where it does not say otherwise (`vendors.md` 1.3).
 const PER_SECOND: u32 = 7;
 
-/// Of those, the ones that are left for starts: a start does not wait, for its permit would age meanwhile.
-const FOR_STARTS: u32 = 2;
+/// A call may be this much of a second longer or shorter on its way than the one before it: with less between two that must not be in one second,
+/// some would arrive there together. Central counts when they arrive.
+const ON_ITS_WAY: u32 = 33;
+
+/// How many looks, and how many preparations of starts, are under way at once. Each then has its next call within about two seconds, however many
+/// wait for their turn: a look that began and then waited would be old before it was whole.
+const AT_ONCE: usize = PER_SECOND as usize;
 
 /// Longest pause after a 429 that says neither how long nor of which limit, in seconds that Central counts by.
 const LONGEST_BLIND_PAUSE: u32 = 64;
 
 /// The calls of one account at Central, by whichever Connection.
-#[derive(Debug, Default)]
-pub struct Account(Mutex<Calls>);
+#[derive(Debug)]
+pub struct Account {
+    calls: Mutex<Calls>,
+    /// Turns of looks that wait or watch.
+    looks: Semaphore,
+    /// Turns of preparations: they wait for no look.
+    preparations: Semaphore,
+}
+
+impl Default for Account {
+    fn default() -> Account {
+        Account {
+            calls: Mutex::default(),
+            looks: Semaphore::new(AT_ONCE),
+            preparations: Semaphore::new(AT_ONCE),
+        }
+    }
+}
 
 impl Account {
     /// That so many were made of the day that ends then, by an earlier process: what is left of a Connection's own limit outlives the process that
@@ -53,7 +77,7 @@ impl Account {
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,6 +89,8 @@ struct Calls {
     told: Option<Told>,
     /// The last ones, oldest first.
     recent: VecDeque<Mono>,
+    /// Starts that have their place and did not go out yet: as if each were about to.
+    places: u32,
     per_second: Option<u32>,
     /// No call before this.
     held_until: Option<Mono>,
@@ -121,7 +147,7 @@ pub(super) struct Meter {
     /// `spec.limits.requestsPerDay`.
     per_day: u32,
     clock: Clock,
-    /// What Central counts by as a second.
+    /// What Central counts by as a second, and a little.
     second: Duration,
     longest_hold: Duration,
 }
@@ -133,7 +159,7 @@ impl Meter {
             account,
             per_day,
             clock,
-            second: timing.central_second,
+            second: timing.central_second + timing.central_second / ON_ITS_WAY,
             longest_hold: timing.retry_max,
         }
     }
@@ -180,7 +206,7 @@ impl Meter {
     }
 
     /// Takes a call of this second; how long to wait for one where there is none.
-    fn take(&self) -> Result<Option<Duration>, VendorError> {
+    fn take(&self, call: Charged) -> Result<Option<Duration>, VendorError> {
         let (now, mono) = (self.clock.wall(), self.clock.mono());
         let mut calls = self.account.calls();
         if let Some(left) = calls.held_until.map(|until| until.since(mono)).filter(|left| !left.is_zero()) {
@@ -195,28 +221,51 @@ impl Meter {
                 }
             });
         }
-        if calls.on(now).ours >= self.per_day {
+        let places = calls.places;
+        if calls.on(now).ours.saturating_add(places) >= self.per_day {
             drop(calls);
             return Err(self.used_up(self.quota()));
         }
         while calls.recent.front().is_some_and(|at| mono.since(*at) >= self.second) {
             calls.recent.pop_front();
         }
-        let allowed = calls
-            .per_second
-            .unwrap_or(PER_SECOND)
-            .min(PER_SECOND)
-            .saturating_sub(FOR_STARTS)
-            .max(1);
-        let under_way = u32::try_from(calls.recent.len()).unwrap_or(u32::MAX);
-        if under_way < allowed {
-            calls.made(now, mono);
+        let allowed = calls.per_second.unwrap_or(PER_SECOND).clamp(1, PER_SECOND);
+        let (made, places) = (calls.recent.len(), calls.places);
+        let taken = u32::try_from(made).unwrap_or(u32::MAX).saturating_add(places);
+        if taken < allowed {
+            match call {
+                Charged::Now => calls.made(now, mono),
+                Charged::Later => calls.places += 1,
+            }
             return Ok(None);
         }
-        // The one whose end makes room for this one.
-        let at = usize::try_from(under_way - allowed).unwrap_or_default();
-        let gone = calls.recent.get(at).map_or(mono, |at| at.plus(self.second));
+        // The one whose end makes room for this one; where all are places, whoever has one goes out or gives it back.
+        let at = usize::try_from(taken - allowed).unwrap_or(usize::MAX);
+        let gone = calls
+            .recent
+            .get(at)
+            .map_or_else(|| mono.plus(self.second), |at| at.plus(self.second));
         Ok(Some(gone.since(mono).max(Duration::from_millis(1))))
+    }
+
+    /// Waits for the place of a start. The last thing that preparing one waits for.
+    pub async fn place(&self) -> Result<Place, VendorError> {
+        while let Some(wait) = self.take(Charged::Later)? {
+            self.clock.sleep(wait).await;
+        }
+        let kept = Kept(self.clone());
+        Ok(Box::new(move || kept.goes_out()))
+    }
+
+    /// Waits for the turn of a look; over when it is dropped.
+    pub async fn turn_of_look(&self) -> Option<SemaphorePermit<'_>> {
+        // No error: it is never closed.
+        self.account.looks.acquire().await.ok()
+    }
+
+    /// Waits for the turn of a preparation; over when it is dropped.
+    pub async fn turn_of_preparation(&self) -> Option<SemaphorePermit<'_>> {
+        self.account.preparations.acquire().await.ok()
     }
 
     /// How long a 429 asks us to wait: until Central's day is over (which is asked again every now and then, for its midnight need not be
@@ -241,20 +290,42 @@ impl Meter {
     }
 }
 
+/// When a call is charged that was let through.
+#[derive(Clone, Copy)]
+enum Charged {
+    /// It goes out now.
+    Now,
+    /// It is a start, and has its place.
+    Later,
+}
+
+/// A place that was taken, until its start goes out.
+struct Kept(Meter);
+
+impl Kept {
+    /// Counted as a call from now on, and no longer as a place: that goes with this.
+    fn goes_out(self) {
+        let (now, mono) = (self.0.clock.wall(), self.0.clock.mono());
+        self.0.account.calls().made(now, mono);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut calls = self.0.account.calls();
+        calls.places = calls.places.saturating_sub(1);
+    }
+}
+
 impl Gate for Meter {
     fn pass(&self) -> BoxFuture<'_, Result<(), VendorError>> {
         async move {
-            while let Some(wait) = self.take()? {
+            while let Some(wait) = self.take(Charged::Now)? {
                 self.clock.sleep(wait).await;
             }
             Ok(())
         }
         .boxed()
-    }
-
-    fn start(&self) {
-        let (now, mono) = (self.clock.wall(), self.clock.mono());
-        self.account.calls().made(now, mono);
     }
 
     fn answered(&self, asked: Timestamp, reply: &Reply) -> Option<VendorError> {
@@ -330,9 +401,6 @@ impl Gate for OneByOne {
         }
         .boxed()
     }
-
-    /// No start goes this way.
-    fn start(&self) {}
 
     fn answered(&self, _: Timestamp, _: &Reply) -> Option<VendorError> {
         None

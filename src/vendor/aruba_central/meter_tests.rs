@@ -59,7 +59,7 @@ async fn what_is_left_is_the_less_of_what_we_count_and_what_central_says() {
     assert_eq!((meter.quota().limit, meter.quota().remaining), (100, 97));
     meter.answered(now(), &told(200, 50, 20));
     assert_eq!((meter.quota().limit, meter.quota().remaining), (50, 20));
-    meter.start();
+    meter.place().await.unwrap()();
     assert_eq!(meter.quota().remaining, 19, "a start is a call, too");
     // An answer that was asked for before says less than one that is newer.
     meter.answered(now() - Duration::from_secs(9), &told(200, 50, 40));
@@ -167,19 +167,55 @@ async fn no_second_has_more_calls_than_central_takes_whichever_connection_makes_
         passes(if n % 2 == 0 { &one } else { &other }).await.unwrap();
         at.push(clock.mono());
     }
-    for (n, last) in at.iter().enumerate().skip(5) {
+    for (n, last) in at.iter().enumerate().skip(7) {
         // A millisecond for the clock being read twice.
         assert!(
-            last.since(at[n - 5]) + Duration::from_millis(1) >= second,
-            "six calls within a second"
+            last.since(at[n - 7]) + Duration::from_millis(1) >= second,
+            "eight calls within a second"
         );
     }
-    // A start never waits, and the calls after it do.
-    one.start();
-    one.start();
-    let before = clock.mono();
-    passes(&other).await.unwrap();
-    assert!(clock.mono().since(before) > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn starts_are_calls_of_their_second_also_while_they_only_have_their_places() {
+    let second = Duration::from_millis(200);
+    let meter = meter_of(&Arc::default(), 4000, second);
+    let clock = Clock::system();
+    let mut places = Vec::new();
+    for _ in 0..5 {
+        places.push(meter.place().await.unwrap());
+    }
+    let mut at = vec![clock.mono(); 2];
+    for _ in 0..2 {
+        passes(&meter).await.unwrap();
+    }
+    assert!(clock.mono().0 < second, "seven have room");
+    passes(&meter).await.unwrap();
+    at.push(clock.mono());
+    assert!(
+        at[2].since(at[0]) >= second,
+        "the eighth comes a second after the first call, whatever became of the starts"
+    );
+    // Two go out, and count from now on; three never do, and make room.
+    for place in places.drain(..2) {
+        place();
+    }
+    drop(places);
+    for _ in 0..3 {
+        passes(&meter).await.unwrap();
+    }
+    let soon = clock.mono().since(at[2]);
+    assert!(soon < second, "what is given back is there at once: {soon:?}");
+}
+
+#[tokio::test]
+async fn a_place_is_no_licence_beyond_our_own_limit_of_a_day() {
+    let meter = meter(2);
+    let place = meter.place().await.unwrap();
+    passes(&meter).await.unwrap();
+    assert!(matches!(passes(&meter).await, Err(VendorError::QuotaUsedUp { .. })));
+    place();
+    assert_eq!(meter.quota().remaining, 0);
 }
 
 #[tokio::test]

@@ -222,6 +222,7 @@ impl ArubaCentral {
     /// One look at the devices of one type of a customer.
     pub async fn observe(&self, target: &TargetKey, scope: &Scope) -> Sight {
         let shared = &*self.shared;
+        let _turn = shared.meter.turn_of_look().await;
         let before = Asked::now(&shared.http);
         let whose = match shared.whose(target) {
             Ok(whose) => whose,
@@ -237,7 +238,7 @@ impl ArubaCentral {
     }
 
     /// Everything slow that comes before a start: a token that nobody replaces meanwhile, enough calls for the day, whether the version is offered,
-    /// and a fresh look.
+    /// a fresh look, and a place among the calls of a second.
     pub async fn prepare(&self, target: &TargetKey, order: &Order) -> Result<Ready, VendorError> {
         let shared = &*self.shared;
         let whose = shared.whose(target)?;
@@ -252,6 +253,7 @@ impl ArubaCentral {
             spend: Spend::Starting,
         };
         shared.tokens.fresh().await?;
+        let _turn = shared.meter.turn_of_preparation().await;
         let (sight, access) = shared.look(&whose, &scope, true).await.map_err(|unseen| unseen.error)?;
         if !told(&sight, &scope) {
             return Err(VendorError::Unreadable {
@@ -262,12 +264,14 @@ impl ArubaCentral {
         }
         // The start is one call more.
         shared.meter.afford(Spend::Starting, 1)?;
+        let place = shared.meter.place().await?;
         Ok(Ready {
             client: self.clone(),
             target: target.clone(),
             order: order.clone(),
             sight,
             access,
+            place,
         })
     }
 

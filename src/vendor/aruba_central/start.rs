@@ -20,6 +20,7 @@ use crate::upgrade::sight::Sight;
 use crate::upgrade::target::TargetKey;
 use crate::vendor::error::VendorError;
 use crate::vendor::http::NotSent;
+use crate::vendor::http::Place;
 use crate::vendor::http::Reply;
 use crate::vendor::http::StartCall;
 use crate::vendor::http::Unsent;
@@ -36,6 +37,8 @@ pub struct Ready {
     pub(super) order: Order,
     pub(super) sight: Sight,
     pub(super) access: Arc<Access>,
+    /// Its place among the calls of a second: a start waits for nothing any more.
+    pub(super) place: Place,
 }
 
 impl Ready {
@@ -67,6 +70,7 @@ impl Ready {
             query: &[],
             session: (AUTHORIZATION, &self.access.bearer),
             body: Some(&request.body),
+            place: Some(self.place),
         };
         let judge = |reply: &Reply| {
             let now = shared.http.clock().wall();

@@ -76,6 +76,7 @@ impl Ready {
             query: &[],
             session: (HEADER, self.token.secret()),
             body: body.as_ref(),
+            place: None,
         };
         let judge = |reply: &Reply| {
             let pause = reply.retry_after.map(|wanted| wanted.min(shared.timing.retry_max));

@@ -28,6 +28,7 @@ async fn send(http: &Http, permit: StartPermit) -> Result<Answer, NotSent> {
         query: &[("action", "go")],
         session: ("x-session", &id),
         body: Some(&body),
+        place: None,
     };
     let judge = |reply: &Reply| Answer::Lost {
         message: format!("{} {:?}", reply.status, reply.whole_body().map(<[u8]>::len)),
@@ -301,6 +302,7 @@ async fn a_request_that_cannot_be_made_gives_the_permit_back() {
         query: &[],
         session: ("x-session", &bad),
         body: Some(&json!({})),
+        place: None,
     };
     let unsent = http.send_once(call, permit, |_| Answer::Accepted { job: None }).await.unwrap_err();
     assert!(matches!(unsent.why, NotSent::NoRequest(_)));

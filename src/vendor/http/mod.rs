@@ -59,6 +59,7 @@ pub use fence::Fence;
 pub use fence::FenceError;
 pub use fence::Forbidden;
 pub use gate::Gate;
+pub use gate::Place;
 pub use headers::Cookies;
 pub use headers::Limits;
 pub use proxy::NotAProxy;

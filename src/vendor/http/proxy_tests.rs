@@ -113,6 +113,7 @@ async fn start(http: &Http) -> Answer {
         query: &[],
         session: ("x-session", &id),
         body: None,
+        place: None,
     };
     let judge = |reply: &Reply| Answer::Lost {
         message: reply.status.to_string(),

@@ -14,8 +14,9 @@ use secrecy::SecretString;
 use super::Http;
 use super::NO_BODY;
 use super::failure::Broken;
+use super::gate::Place;
 use super::reply::Reply;
-use super::room::Place;
+use super::room;
 use super::room::SMALL_BODY;
 use crate::controller::permit::Sent;
 use crate::controller::permit::StartPermit;
@@ -36,6 +37,8 @@ pub struct StartCall<'a> {
     pub session: (&'static str, &'a SecretString),
     /// The JSON body; some vendors' starts have none.
     pub body: Option<&'a serde_json::Value>,
+    /// Its place among the calls that the vendor takes in a second, where it counts them.
+    pub place: Option<Place>,
 }
 
 /// Why nothing left the process.
@@ -92,8 +95,8 @@ impl Http {
             return Err(Unsent::boxed(permit, unarmed));
         }
         let (asked, at) = (self.clock.mono(), self.clock.wall());
-        if let Some(gate) = &self.gate {
-            gate.start();
+        if let Some(place) = call.place {
+            place();
         }
         let outcome = self.clients.starts.execute(request).await;
         let (answer, status) = match outcome {
@@ -134,7 +137,7 @@ impl Http {
 }
 
 /// The answer to a start waits for nobody: it is about one target and short, and one that is left waiting would be doubt of our own making.
-fn no_place() -> Ready<Result<Place, String>> {
+fn no_place() -> Ready<Result<room::Place, String>> {
     ready(Err(format!("a body of more than {SMALL_BODY} bytes, and it is about one target")))
 }
 

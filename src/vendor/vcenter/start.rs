@@ -58,6 +58,7 @@ impl Ready {
             query: &[("action", "upgradeMultiple")],
             session,
             body: Some(&body),
+            place: None,
         };
         let judge = |reply: &Reply| {
             let pause = reply.retry_after.map(|wanted| wanted.min(timing.retry_max));

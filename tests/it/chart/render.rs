@@ -77,7 +77,7 @@ async fn values_become_the_arguments_of_the_operator() {
     assert_eq!(usual.args(), args);
     let set = json!({
         "starts": {"enabled": false}, "concurrency": 4, "logLevel": "info,windlass::vendor=debug", "logFormat": "text",
-        "watch": {"namespaces": ["team-a", "team-b", "team-a"]},
+        "watch": {"namespaces": ["team-a", "team-b", "team-a"], "selector": "windlass.dev/shard in (a, b)"},
         "network": {"allowedHosts": ["vc1.example", "*.dr.example"], "deniedCIDRs": ["10.96.0.0/12"], "proxyURL": "http://proxy.example:3128"},
         "serviceAccount": {"name": "lifter"},
     });
@@ -92,6 +92,7 @@ async fn values_become_the_arguments_of_the_operator() {
         "--log-format=text",
         "--watch-namespace=team-a",
         "--watch-namespace=team-b",
+        "--selector=windlass.dev/shard in (a, b)",
         "--allowed-host=vc1.example",
         "--allowed-host=*.dr.example",
         "--deny-cidr=10.96.0.0/12",
@@ -103,7 +104,7 @@ async fn values_become_the_arguments_of_the_operator() {
 #[tokio::test]
 async fn the_binary_understands_every_argument_that_the_chart_gives_it() {
     let set = json!({
-        "watch": {"namespaces": ["team-a"]},
+        "watch": {"namespaces": ["team-a"], "selector": "windlass.dev/shard in (a, b),!old"},
         "network": {"allowedHosts": ["vc1.example"], "deniedCIDRs": ["10.96.0.0/12"], "proxyURL": "http://proxy.example:3128"},
     });
     let all = rendered(&set).await;

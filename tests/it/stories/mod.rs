@@ -19,6 +19,7 @@ mod reports;
 mod resolved;
 mod rollout;
 mod secrets;
+mod shards;
 mod stops;
 mod strange;
 mod support;

@@ -67,6 +67,7 @@ async fn start_with(http: &Http, body: &serde_json::Value) -> Answer {
         query: &[("action", "go")],
         session: ("x-session", &id),
         body: Some(body),
+        place: None,
     };
     let judged = |reply: &Reply| judge(CLUSTER, reply.status, reply.retry_after, reply.whole_body());
     let sent = http.send_once(call, permit(http.authority().clone(), CLUSTER), judged).await;

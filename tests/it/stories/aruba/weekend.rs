@@ -21,6 +21,7 @@ use windlass::controller::clients::Grantee;
 use windlass::controller::run::Options;
 use windlass::controller::run::RunError;
 use windlass::controller::run::run;
+use windlass::controller::shard::Shard;
 use windlass::lease::LeaseTiming;
 use windlass::upgrade::timing::Timing;
 use windlass::vendor::http::Fence;
@@ -215,6 +216,7 @@ impl Weekend {
             lease: format!("windlass-{}", self.ground.namespace),
             pod: boot.to_owned(),
             watch: vec![self.ground.namespace.clone()],
+            shard: Shard::default(),
             starts_enabled: true,
             listen: format!("127.0.0.1:{}", free_port()?).parse()?,
             grantee: Grantee {
