@@ -29,7 +29,7 @@ const LONGEST_REASON: usize = 256;
 /// Options of `windlass hold`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
+    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection, or as your release calls them.\n\
                         Exit codes: 0, or 1 if it could not be done."
 )]
 pub struct HoldArgs {
@@ -47,7 +47,7 @@ pub struct HoldArgs {
 /// Options of `windlass release`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection.\n\
+    after_help = "Takes the role windlass-edit for an upgrade, windlass-connection-admin for a Connection, or as your release calls them.\n\
                         Exit codes: 0, also if it was not held; 1 if it could not be done."
 )]
 pub struct ReleaseArgs {

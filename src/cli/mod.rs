@@ -23,6 +23,7 @@ pub mod page;
 pub mod plan;
 pub mod receipts;
 pub mod record;
+pub mod reference;
 pub mod resolve;
 pub mod run;
 pub mod seen;
@@ -72,6 +73,9 @@ enum Command {
         /// Write one file per kind into this folder instead.
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Write the reference of the API, made from them, into this file instead.
+        #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+        reference: Option<PathBuf>,
     },
     /// Print a script that completes this command line in a shell.
     #[command(
@@ -140,8 +144,9 @@ fn run(command: Command, me: &'static str) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => return asked(me, &args.access.clone(), async |c, p| plan::main(&args, c, p).await),
         Command::Doctor(args) => return asked(me, &args.access.clone(), async |c, p| doctor::main(&args, c, p).await),
         Command::Completion { shell } => complete(shell, &mut io::stdout().lock())?,
-        Command::Crds { dir: Some(dir) } => crds::write(&dir)?,
-        Command::Crds { dir: None } => crds::print(&mut io::stdout().lock())?,
+        Command::Crds { dir: Some(dir), .. } => crds::write(&dir)?,
+        Command::Crds { reference: Some(file), .. } => std::fs::write(file, reference::page(&crate::api::all_crds()))?,
+        Command::Crds { .. } => crds::print(&mut io::stdout().lock())?,
         Command::Version => print_version(&mut io::stdout().lock())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -212,19 +217,46 @@ mod tests {
         }
     }
 
-    /// The commands of a page, without the `$`.
-    fn commands(page: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-        let lines = text.lines().filter_map(|line| line.strip_prefix("$ kubectl windlass "));
-        lines.map(str::to_owned).collect()
+    /// The commands of a page, in blocks and in running text, without `kubectl windlass`. Of several words to choose from, the first.
+    fn commands(page: &std::path::Path) -> Vec<String> {
+        let text = std::fs::read_to_string(page).unwrap();
+        let lines = text
+            .lines()
+            .filter_map(|line| line.trim_start_matches("$ ").strip_prefix("kubectl windlass "));
+        let spans = text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter_map(|span| span.strip_prefix("kubectl windlass "));
+        // A verb by itself is spoken of, not typed.
+        let typed = lines.chain(spans.filter(|span| span.contains(' ')));
+        typed
+            .map(|line| {
+                line.split(['|', '>', '#'])
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .replace("KIND/NAME", "cub/NAME")
+            })
+            .filter(|line| !line.starts_with('<'))
+            .collect()
+    }
+
+    /// The README and all pages.
+    fn pages() -> Vec<PathBuf> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folders = ["docs", "docs/runbooks"].iter();
+        let found = folders.flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+        let pages = found.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+        pages.chain([root.join("README.md")]).collect()
     }
 
     #[test]
-    fn every_command_of_the_guide_is_one() {
-        let all: Vec<String> = ["docs/cli.md", "README.md"].iter().flat_map(|page| commands(page)).collect();
-        assert!(all.len() > 10, "{all:?}");
+    fn every_command_of_the_pages_is_one() {
+        let all: Vec<String> = pages().iter().flat_map(|page| commands(page)).collect();
+        assert!(all.len() > 40, "{all:?}");
         for line in &all {
-            let line = line.split('>').next().unwrap_or_default().replace('\'', "\"");
+            let line = line.replace('\'', "\"");
             let words: Vec<String> = line
                 .split('"')
                 .enumerate()

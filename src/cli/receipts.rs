@@ -26,8 +26,10 @@ use crate::upgrade::target::TargetKey;
 
 /// Options of `windlass receipts`.
 #[derive(Debug, Args)]
-#[command(after_help = "Takes the right to read receipts, which are cluster-scoped: windlass-auditor.\n\
-                        Exit codes: 0, or 1 if the cluster could not be asked.")]
+#[command(
+    after_help = "Takes the right to read receipts, which are cluster-scoped: windlass-auditor, or as your release calls it.\n\
+                        Exit codes: 0, or 1 if the cluster could not be asked."
+)]
 pub struct ReceiptsArgs {
     /// Which cluster.
     #[command(flatten)]

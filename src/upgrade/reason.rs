@@ -174,6 +174,4 @@ reasons! {
     LedgerDamaged,
     /// A receipt was written by a newer version of Windlass.
     ReceiptUnreadable,
-    /// The vendor's clock or ours is off: the API server's clock differs too much.
-    ClockSkew,
 }

@@ -15,6 +15,7 @@ mod conformance;
 mod console;
 mod crds;
 mod deploy;
+mod docs;
 mod endpoint;
 mod gitops;
 mod ground;

@@ -92,7 +92,8 @@ pub enum ClusterError {
 }
 
 fn ask_for(role: Option<&str>) -> String {
-    role.map(|role| format!("; ask for the ClusterRole {role}")).unwrap_or_default()
+    role.map(|role| format!("; ask for the ClusterRole {role}, or as your release calls it"))
+        .unwrap_or_default()
 }
 
 impl ClusterError {
@@ -102,7 +103,7 @@ impl ClusterError {
     }
 }
 
-/// The role of the chart that may do this. A release of another name than `windlass` has them under that name.
+/// The role of the chart that may do this, as a release called `windlass` has it: what the one here is called is nobody's to know who may not read it.
 pub(super) fn role_for(verb: &str, plural: &str) -> String {
     let reads = matches!(verb, "get" | "list" | "watch");
     let role = match plural {

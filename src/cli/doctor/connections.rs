@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
+use crate::api::connection::ConnectionType;
 use crate::cli::cluster::Cluster;
 use crate::cli::cluster::ClusterError;
 use crate::cli::cluster::connections;
@@ -66,6 +67,11 @@ fn ill(connection: &Connection, me: &str) -> Option<Finding> {
 /// What to type, by the reason; for others the message says what is wrong.
 fn fix(connection: &Connection, reason: &str, message: &str, namespace: &str, name: &str) -> String {
     let secret = &connection.spec.credentials_secret_ref.name;
+    let keys = match connection.spec.type_ {
+        ConnectionType::ArubaCentral => &["clientID", "clientSecret", "refreshToken"][..],
+        ConnectionType::VCenter | ConnectionType::RecoveryAppliance | ConnectionType::Hmc => &["username", "password"],
+    };
+    let files: String = keys.iter().map(|key| format!(" --from-file={key}")).collect();
     let endpoint = connection.spec.url.trim_start_matches("https://").trim_end_matches('/');
     let endpoint = if endpoint.contains(':') {
         endpoint.to_owned()
@@ -78,14 +84,15 @@ fn fix(connection: &Connection, reason: &str, message: &str, namespace: &str, na
     }
     match reason {
         "SecretNotFound" => {
-            format!(
-                "kubectl create secret generic {secret} -n {namespace} --from-file=username --from-file=password   # files of these names"
-            )
+            format!("kubectl create secret generic {secret} -n {namespace}{files}   # files of these names")
         }
-        "SecretIncomplete" => format!("kubectl describe secret {secret} -n {namespace}   # it needs the keys username and password"),
-        "AuthFailed" | "PasswordExpired" => format!(
-            "kubectl create secret generic {secret} -n {namespace} --from-file=username --from-file=password --dry-run=client -o yaml | kubectl apply -f -"
+        "SecretIncomplete" => format!(
+            "kubectl describe secret {secret} -n {namespace}   # it needs the keys {}",
+            keys.join(", ")
         ),
+        "AuthFailed" | "PasswordExpired" => {
+            format!("kubectl create secret generic {secret} -n {namespace}{files} --dry-run=client -o yaml | kubectl apply -f -")
+        }
         "TLSUntrusted" => format!("openssl s_client -showcerts -connect {endpoint} </dev/null   # then its issuer into spec.caBundlePEM"),
         "Unreachable" => format!("curl -kv https://{endpoint}   # from where Windlass runs; see also its NetworkPolicy"),
         "EndpointNotAllowed" => "ask who runs Windlass to let it connect there: network.allowedHosts, network.deniedCIDRs".to_owned(),
@@ -132,6 +139,18 @@ mod tests {
             assert_eq!((findings[0].level, findings[0].what.as_str()), (Level::Fail, "dr/srm-a"));
             assert!(findings[0].fix.as_deref().is_some_and(|f| f.starts_with(fix)), "{findings:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_make_a_secret_with_the_keys_of_another_vendor() {
+        let ready = json!({"type": "Ready", "status": "False", "reason": "SecretNotFound", "message": "no Secret"});
+        let mut central = connection("central", &ready);
+        central.spec.type_ = ConnectionType::ArubaCentral;
+        let fix = judge(&[central], "windlass")[0].fix.clone().unwrap_or_default();
+        assert!(
+            fix.contains("--from-file=clientID --from-file=clientSecret") && !fix.contains("username"),
+            "{fix}"
+        );
     }
 
     #[test]

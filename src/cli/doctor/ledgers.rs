@@ -24,7 +24,10 @@ pub async fn check(cluster: &Cluster, page: &Page) -> Result<Vec<Finding>, Clust
     let objects = match cluster.list(&receipts()?, None, None).await {
         Ok(objects) => objects,
         Err(error) if error.forbidden() => {
-            return Ok(vec![Finding::warn("receipts", "you may not read them (windlass-auditor)")]);
+            return Ok(vec![Finding::warn(
+                "receipts",
+                "you may not read them (windlass-auditor, or as your release calls it)",
+            )]);
         }
         Err(error) => return Err(error),
     };
@@ -62,7 +65,7 @@ fn judge(all: &[UpgradeReceipt], connections: Option<&[Connection]>, page: &Page
         let key = ledger.first().and_then(|first| TargetKey::parse(&first.target));
         let Some(key) = key else { continue };
         if let Err(damaged) = Ledger::read(&key, ledger) {
-            let fix = "put the missing receipt back from a backup under its old name, or see docs/security.md (ledger-admin)";
+            let fix = "put the missing receipt back from a backup under its old name, or see docs/operations.md, A damaged ledger";
             out.push(Finding::fail("receipts", format!("{damaged}: nothing starts on that target"), fix));
         }
     }

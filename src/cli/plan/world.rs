@@ -120,7 +120,7 @@ async fn read<'a>(manifests: &Manifests, cluster: &'a Cluster, now: Timestamp) -
         }
         Err(error) if error.forbidden() => {
             receipts_hidden = true;
-            notes.push("receipts may not be read (windlass-auditor), so what was started before is known from statuses only".to_owned());
+            notes.push("receipts may not be read (windlass-auditor, or as your release calls it), so what was started before is known from statuses only".to_owned());
         }
         Err(error) => return Err(error),
     }
@@ -171,7 +171,7 @@ impl World<'_> {
         let object = match said {
             Said::Taken(object) => object,
             Said::NotAsked => {
-                let note = "you may not write these upgrades (windlass-edit), so the API server was not asked whether it takes them";
+                let note = "you may not write these upgrades (windlass-edit, or as your release calls it), so the API server was not asked whether it takes them";
                 if !self.notes.iter().any(|n| n == note) {
                     self.notes.push(note.to_owned());
                 }

@@ -31,7 +31,7 @@ const LONGEST_REASON: usize = 1024;
 /// Options of `windlass resolve`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Takes the role windlass-resolver. The word is given once and cannot be taken back.\n\
+    after_help = "Takes the role windlass-resolver, or as your release calls it. The word is given once and cannot be taken back.\n\
                         Exit codes: 0 if it was written, or if nothing was asked for; 1 if it was not written."
 )]
 pub struct ResolveArgs {

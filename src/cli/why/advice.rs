@@ -45,9 +45,7 @@ fn about(reason: Reason, upgrade: &Upgrade, page: &Page) -> Vec<String> {
         Reason::Suspended => one(format!(
             "where the manifest of Connection {connection} is kept, take out spec.suspend"
         )),
-        Reason::ConnectionNotReady | Reason::StartsDisabled | Reason::CrdsOutdated | Reason::ClockSkew => {
-            one(format!("{me} doctor -n {namespace}"))
-        }
+        Reason::ConnectionNotReady | Reason::StartsDisabled | Reason::CrdsOutdated => one(format!("{me} doctor -n {namespace}")),
         Reason::WaitingForWindow | Reason::NotBefore | Reason::Frozen => one(format!("{me} windows {called} -n {namespace}")),
         Reason::LimitReached => one(format!(
             "wait, or raise spec.limits.maxConcurrentUpgrades of Connection {connection}, or spec.strategy.maxConcurrent"

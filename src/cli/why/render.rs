@@ -153,7 +153,7 @@ fn sent(why: &Why, page: &Page) -> Vec<String> {
             if rows.is_empty() {
                 out.push(format!("nothing has been sent to {vendor}"));
             }
-            out.push("as its status tells; receipts are read by windlass-auditor".to_owned());
+            out.push("as its status tells; receipts are read by windlass-auditor, or as your release calls it".to_owned());
             out
         }
     }

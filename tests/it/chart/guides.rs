@@ -1,6 +1,16 @@
 //! The commands of the guides, run as they stand there, one after another, in a cluster of their own for each guide.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use http::Method;
+use serde_json::Value;
+use serde_json::json;
+
 use super::ROOT;
+use super::site::OPERATOR;
+use super::site::Person;
+use super::site::RECEIPTS;
 use crate::plane::Options;
 use crate::plane::Plane;
 
@@ -45,23 +55,62 @@ fn words(command: &str) -> Vec<String> {
     all
 }
 
-/// Runs every command of a guide; there are at least so many.
-async fn followed(guide: &str, at_least: usize) {
-    let plane = Plane::start(Options::default()).await.unwrap();
-    let commands = commands(guide);
-    assert!(commands.len() >= at_least, "{commands:?}");
-    for command in commands {
-        let words = words(&command);
+/// Somebody who follows a guide.
+struct Reader {
+    plane: Plane,
+    /// Files that commands wrote, by the names that the guide has for them.
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Reader {
+    async fn new() -> Reader {
+        Reader {
+            plane: Plane::start(Options::default()).await.unwrap(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Does what a command says, which must succeed.
+    async fn run(&mut self, command: &str) {
+        let mut words = words(command);
+        let written = match words.iter().position(|word| word == ">") {
+            Some(at) => words.split_off(at).pop(),
+            None => None,
+        };
+        // Another cluster is another plane.
+        if words.starts_with(&["kubectl", "config", "use-context"].map(str::to_owned)) {
+            self.plane = Plane::start(Options::default()).await.unwrap();
+            return;
+        }
         let (tool, args) = words.split_first().unwrap();
+        let at = |word: &String| self.files.get(word).map_or(word.clone(), |path| path.display().to_string());
+        let args: Vec<String> = args.iter().map(at).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let output = match tool.as_str() {
-            "kubectl" => plane.kubectl(&args).await,
-            "helm" => plane.helm(&args).await,
+            "kubectl" => self.plane.kubectl(&args).await,
+            "helm" => self.plane.helm(&args).await,
             // Whoever runs this has built it; of the image there is a test of its own.
-            "cargo" | "deploy/image/assemble" | "buildah" => continue,
+            "cargo" | "deploy/image/assemble" | "buildah" => return,
             _ => panic!("{command}: run by nobody"),
         };
-        output.unwrap().ok().unwrap_or_else(|error| panic!("{command}: {error}"));
+        let said = output.unwrap().ok().unwrap_or_else(|error| panic!("{command}: {error}"));
+        if let Some(name) = written {
+            let folder = format!("{}/guides-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+            std::fs::create_dir_all(&folder).unwrap();
+            let path = PathBuf::from(format!("{folder}/{name}"));
+            std::fs::write(&path, said).unwrap();
+            self.files.insert(name, path);
+        }
+    }
+}
+
+/// Runs every command of a guide; there are at least so many.
+async fn followed(guide: &str, at_least: usize) {
+    let commands = commands(guide);
+    assert!(commands.len() >= at_least, "{commands:?}");
+    let mut reader = Reader::new().await;
+    for command in commands {
+        reader.run(&command).await;
     }
 }
 
@@ -83,4 +132,54 @@ async fn every_command_of_the_guide_to_security_works_in_its_order() {
 #[tokio::test]
 async fn every_command_of_the_guide_to_aruba_central_works_in_its_order() {
     followed("aruba-central.md", 10).await;
+}
+
+/// The receipt that the guide to operations is about.
+const RECEIPT: &str = "vcenter-4zur24ls5xnrf3hvwxdm-00001";
+
+/// What stands in a receipt, but for what each API server adds of its own.
+async fn facts(plane: &Plane) -> Value {
+    let admin = Person::new(plane, "admin", &["system:masters"]).await;
+    let receipt = admin.send(Method::GET, &format!("{RECEIPTS}/{RECEIPT}"), &json!({})).await.unwrap();
+    json!({"finalizers": receipt["metadata"]["finalizers"], "spec": receipt["spec"], "status": receipt["status"]})
+}
+
+#[tokio::test]
+async fn what_is_saved_as_the_guide_to_operations_says_is_back_with_every_fact() {
+    let commands = commands("operations.md");
+    assert!(commands.len() >= 20, "{commands:?}");
+    let mut reader = Reader::new().await;
+    let (mut saved, mut compared) = (None, false);
+    for command in commands {
+        if command.contains("> receipts.yaml") {
+            let operator = Person::new(&reader.plane, OPERATOR, &[]).await;
+            operator.create_receipt(RECEIPT, "4zur24ls5xnrf3hvwxdm", &json!({})).await.unwrap();
+            let facts_of_it = json!({
+                "answer": {"kind": "Accepted", "at": "2026-11-28T01:00:02Z"},
+                "end": {"kind": "Succeeded", "at": "2026-11-28T02:00:00Z", "how": "seen at v1.30.5+vmware.2"},
+            });
+            let path = format!("{RECEIPTS}/{RECEIPT}/status");
+            operator.send(Method::PATCH, &path, &json!({"status": facts_of_it})).await.unwrap();
+            let token = [
+                "create",
+                "secret",
+                "generic",
+                "windlass-tokens",
+                "-n",
+                "netops",
+                "--from-literal=a=b",
+            ];
+            reader.plane.kubectl(&token).await.unwrap().ok().unwrap();
+            saved = Some(facts(&reader.plane).await);
+        }
+        reader.run(&command).await;
+        if command.contains("replace --subresource=status") {
+            assert_eq!(Some(facts(&reader.plane).await), saved);
+            compared = true;
+        }
+    }
+    assert!(compared, "the guide does not put receipts back");
+    let left = ["get", "crd", "-o", "name", "--ignore-not-found"];
+    let left = reader.plane.kubectl(&left).await.unwrap().ok().unwrap();
+    assert!(!left.contains("windlass.dev"), "it is said to remove all: {left}");
 }

@@ -102,7 +102,6 @@ fn way_out(reason: Reason) -> Way {
         ),
         Reason::LedgerDamaged => Way::Elsewhere("a ledger-admin repairs the ledger, which is no upgrade's own"),
         Reason::ReceiptUnreadable => Way::Elsewhere("the Windlass that wrote it, or a newer one, reads it"),
-        Reason::ClockSkew => Way::Shown("proof/scenarios.rs", "a_clock_an_hour_off_withdraws_the_permit_and_sends_nothing"),
         Reason::ConnectionTypeMismatch => Way::Shown(
             "stories/types.rs",
             "a_connection_of_another_type_is_asked_nothing_and_the_right_one_goes_on",
