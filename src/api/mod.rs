@@ -47,5 +47,9 @@ pub const VERSION: &str = "v1alpha1";
 /// spec: GitOps tools leave annotations alone that they did not write. Its value is the reason, shown in the status.
 pub const HOLD_ANNOTATION: &str = "windlass.dev/hold";
 
+/// Annotation on an upgrade, a Connection or an Inventory whose new value, whatever it is, asks for a look at once, as far as the vendor's own
+/// limits let us. It starts nothing and hurries no start.
+pub const RECONCILE_ANNOTATION: &str = "windlass.dev/reconcile-at";
+
 /// Finalizer on every UpgradeReceipt. Nothing removes it, so a deleted receipt keeps its name and its place in the ledger.
 pub const LEDGER_FINALIZER: &str = "windlass.dev/ledger";

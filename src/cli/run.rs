@@ -57,7 +57,7 @@ pub struct RunArgs {
     /// Our service account as namespace:name, for the command that a Connection prints when it may not read its Secret.
     #[arg(long, env = "WINDLASS_SERVICE_ACCOUNT", default_value = "windlass-system:windlass")]
     service_account: String,
-    /// ClusterRole that a namespace grants to it for its Secrets, for the same command.
+    /// ClusterRole that a namespace grants to it for its Secrets, for the same command. Empty: none was made.
     #[arg(long, default_value = "windlass-secret-access", value_name = "NAME")]
     secret_access_role: String,
     /// Reconciles at once, for each kind.
@@ -120,7 +120,7 @@ async fn operate(args: RunArgs, clock: Clock) -> anyhow::Result<ExitCode> {
         listen: args.listen,
         grantee: Grantee {
             service_account: args.service_account,
-            role: args.secret_access_role,
+            role: Some(args.secret_access_role).filter(|role| !role.is_empty()),
         },
         concurrency: args.concurrency,
         fence,

@@ -45,6 +45,7 @@ use crate::vendor::hmc::Hmc;
 use crate::vendor::http::Fence;
 use crate::vendor::recovery_appliance::Manners;
 use crate::vendor::recovery_appliance::RecoveryAppliance;
+use crate::vendor::vault::TOKENS_SECRET;
 use crate::vendor::vcenter::VCenter;
 
 /// The client of one Connection in its present form, with what it shares with everybody who uses it.
@@ -141,8 +142,24 @@ impl Client {
 pub struct Grantee {
     /// `namespace:name` of our service account.
     pub service_account: String,
-    /// The ClusterRole.
-    pub role: String,
+    /// The ClusterRole; `None` where the install made no roles, and nobody knows what theirs is called.
+    pub role: Option<String>,
+}
+
+impl Grantee {
+    /// What lets us read the Secrets of a namespace, and keep our own there: a command, where there is a role that it can name.
+    pub fn fix(&self, namespace: &str) -> String {
+        let account = &self.service_account;
+        match &self.role {
+            Some(role) => {
+                format!("run: kubectl create rolebinding windlass-secrets -n {namespace} --clusterrole={role} --serviceaccount={account}")
+            }
+            None => format!(
+                "this install made no roles (rbac.create): grant serviceaccount {account} in namespace {namespace} get and create of secrets, \
+                 and update of the one named {TOKENS_SECRET}"
+            ),
+        }
+    }
 }
 
 /// What clients are made with.

@@ -85,10 +85,7 @@ impl Kept for Probed {
 pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Context>) -> Result<Action, Error> {
     let connection = guard.0.as_ref().map_err(|e| Error::Invalid(e.to_string()))?;
     let who = Who::connection(&connection.namespace().unwrap_or_default(), &connection.name_any());
-    let of = (
-        connection.uid().unwrap_or_default(),
-        connection.metadata.generation.unwrap_or_default(),
-    );
+    let of = Of::now(connection);
     wake_first(&context, &who, connection);
     let last = context.probes.last(&who, &of);
     let due = last.as_ref().is_none_or(|probed| due(&context, connection, probed));
@@ -123,7 +120,7 @@ pub fn wake_first(context: &Context, who: &Who, connection: &Connection) {
     }
 }
 
-/// A probe is due at its interval, or when a call through this Connection went wrong since.
+/// A probe is due at its interval, when somebody asks for one (then there is no last one), or when a call through this Connection went wrong since.
 fn due(context: &Context, connection: &Connection, probed: &Brought<Probed>) -> bool {
     let doubted = context.clients.of(connection).is_ok_and(|client| client.take_doubt());
     doubted || context.clock.mono().since(probed.at) >= interval(context, connection, &probed.what)

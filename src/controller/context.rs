@@ -15,6 +15,7 @@ use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::asked::Asked;
 use super::clients::Clients;
 use super::connection::Probed;
 use super::inventory::Looked;
@@ -90,6 +91,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// Targets that each resource (by uid) is preparing.
     pub starting: Starting,
+    /// Upgrades that somebody asked to be looked at.
+    pub asked: Asked,
     /// Caches, by watched namespace.
     pub scopes: Vec<Scope>,
 }

@@ -16,6 +16,7 @@ use super::upgrade::Upgrade;
 use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::HOLD_ANNOTATION;
+use crate::api::RECONCILE_ANNOTATION;
 use crate::api::common::CanonicalDuration;
 use crate::api::common::NotADuration;
 use crate::upgrade::facts::ConnectionFacts;
@@ -85,6 +86,9 @@ pub trait Known {
     /// The last try of a resource on each target, where it came to no receipt.
     fn refusals(&self, uid: &str) -> Vec<Refusal>;
 
+    /// When somebody asked for a look at a resource that bears this value of the annotation now.
+    fn asked_to_look(&self, uid: &str, value: Option<&str>) -> Option<Mono>;
+
     /// An attempt of this process holds the receipt, and never came to use it.
     fn abandoned(&self, receipt: &Receipt) -> bool;
 
@@ -136,6 +140,10 @@ impl Known for Context {
         self.starting.refusals(uid)
     }
 
+    fn asked_to_look(&self, uid: &str, value: Option<&str>) -> Option<Mono> {
+        self.asked.since(uid, value, self.clock.mono())
+    }
+
     fn abandoned(&self, receipt: &Receipt) -> bool {
         Context::abandoned(self, receipt)
     }
@@ -185,6 +193,7 @@ pub fn gather<K: Upgrade>(
         targets: Vec::new(),
         starting,
         refusals: known.refusals(&subject.uid),
+        asked_to_look: known.asked_to_look(&subject.uid, object.annotations().get(RECONCILE_ANNOTATION).map(String::as_str)),
         subject,
     };
     facts.targets = targets(known, object, through(object, connection), ledger, &facts);

@@ -29,11 +29,13 @@ use super::patch;
 use super::rounds;
 use super::rounds::Brought;
 use super::rounds::Kept;
+use super::rounds::Of;
 use super::rounds::Rounds;
 use super::wakes::Kind;
 use super::wakes::Who;
 use crate::api::Connection;
 use crate::api::Inventory;
+use crate::api::RECONCILE_ANNOTATION;
 use crate::api::connection::ConnectionType;
 use crate::api::inventory::InventoryStatus;
 use crate::api::inventory::MOST_ROWS;
@@ -119,16 +121,21 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Inventory>>, context: Arc<Con
         return Ok(Action::await_change());
     }
     // Another Connection of the same name is another endpoint; an edit of it alone is none.
-    let of = (
-        format!("{}/{}", inventory.uid().unwrap_or_default(), connection.uid().unwrap_or_default()),
-        inventory.metadata.generation.unwrap_or_default(),
-    );
+    let now = Of::now(inventory);
+    let of = Of {
+        uid: format!("{}/{}", now.uid, connection.uid().unwrap_or_default()),
+        ..now
+    };
     let last = context.inventories.last(&who, &of);
     if let Some(brought) = &last {
         let shown = found::shown(inventory.status.as_ref(), &brought.what);
         write(&context, inventory, &shown, Some(brought)).await?;
     }
-    let left = left(&context, inventory, &connection, last.as_ref());
+    let left = if context.inventories.asked_anew(&who, &of) {
+        Duration::ZERO
+    } else {
+        left(&context, inventory, &connection, last.as_ref())
+    };
     if left.is_zero() {
         look(&context, &who, of, inventory, &connection);
         return Ok(Action::requeue(context.timing.wake));
@@ -164,12 +171,21 @@ fn left(context: &Context, inventory: &Inventory, connection: &Connection, last:
         return Duration::ZERO;
     };
     let since = context.clock.wall().duration_since(observed);
+    // Somebody asked while no process was there to look.
+    if asked_at(inventory).is_some_and(|asked| asked > observed) {
+        return Duration::ZERO;
+    }
     // A look from the future is a clock that was set: what it found may be of any age.
     if since < SignedDuration::ZERO {
         return Duration::ZERO;
     }
     let wait = interval + jitter(inventory, observed, interval);
     wait.saturating_sub(since.unsigned_abs())
+}
+
+/// When somebody last asked for a look, as far as the annotation tells a time, as Argo CD's action does.
+fn asked_at(inventory: &Inventory) -> Option<Timestamp> {
+    inventory.annotations().get(RECONCILE_ANNOTATION)?.parse().ok()
 }
 
 /// How long to rest after a look that failed. What it took until then is gone from the day's calls, where those are counted.
@@ -205,7 +221,7 @@ fn seen_at(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn look(context: &Arc<Context>, who: &Who, of: rounds::Of, inventory: &Inventory, connection: &Connection) {
+fn look(context: &Arc<Context>, who: &Who, of: Of, inventory: &Inventory, connection: &Connection) {
     let Ok(client) = context.clients.of(connection) else { return };
     let customers = inventory.spec.aruba_central.as_ref();
     let ask = InventoryAsk {

@@ -11,13 +11,38 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::context::Context;
 use super::wakes::Who;
+use crate::api::RECONCILE_ANNOTATION;
 use crate::upgrade::timing::Mono;
 
-/// What an object was when something was asked for it: its uid and its generation.
-pub type Of = (String, i64);
+/// What an object was when something was asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Of {
+    /// Its uid, and those of others that it depends on.
+    pub uid: String,
+    /// Its generation.
+    pub generation: i64,
+    /// Its [`RECONCILE_ANNOTATION`]: with another value somebody asks for a new task.
+    pub ask: Option<String>,
+}
+
+impl Of {
+    /// What an object is now.
+    pub fn now(object: &impl ResourceExt) -> Of {
+        Of {
+            uid: object.uid().unwrap_or_default(),
+            generation: object.meta().generation.unwrap_or_default(),
+            ask: object.annotations().get(RECONCILE_ANNOTATION).cloned(),
+        }
+    }
+
+    fn same_object(&self, other: &Of) -> bool {
+        self.uid == other.uid && self.generation == other.generation
+    }
+}
 
 /// The rounds of all objects of a kind.
 pub struct Rounds<T>(Mutex<Inner<T>>);
@@ -56,7 +81,16 @@ impl<T: Clone> Rounds<T> {
 
     /// What the last task brought for the object as it is now.
     pub fn last(&self, who: &Who, of: &Of) -> Option<Brought<T>> {
-        self.inner().brought.get(who).filter(|b| b.of == *of).cloned()
+        let inner = self.inner();
+        let answers = |b: &&Brought<T>| b.of.same_object(of) && (of.ask.is_none() || b.of.ask == of.ask);
+        inner.brought.get(who).filter(answers).cloned()
+    }
+
+    /// Somebody has asked for a new task since the last one, for the same object.
+    pub fn asked_anew(&self, who: &Who, of: &Of) -> bool {
+        let inner = self.inner();
+        let last = inner.brought.get(who).filter(|b| b.of.same_object(of));
+        last.is_some_and(|b| of.ask.is_some() && b.of.ask != of.ask)
     }
 
     /// The object is gone.
@@ -113,5 +147,35 @@ impl<T: Kept> Drop for Turn<T> {
     fn drop(&mut self) {
         T::rounds(&self.context).inner().under_way.remove(&self.who);
         self.context.wakes.wake(&self.who);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::wakes::Kind;
+
+    #[test]
+    fn one_ask_is_one_task_and_to_take_it_away_is_none() {
+        let rounds = Rounds::<u8>::default();
+        let who = Who::new(Kind::Inventory, "netops", "vc1");
+        let of = |generation, ask: Option<&str>| Of {
+            uid: "u".to_owned(),
+            generation,
+            ask: ask.map(str::to_owned),
+        };
+        let seen = |of: &Of| (rounds.last(&who, of).is_some(), rounds.asked_anew(&who, of));
+        assert_eq!(seen(&of(1, Some("10:00"))), (false, false), "nothing was looked at yet");
+        let brought = Brought {
+            of: of(1, Some("10:00")),
+            at: Mono::default(),
+            wall: Timestamp::UNIX_EPOCH,
+            what: 7,
+        };
+        rounds.inner().brought.insert(who.clone(), brought);
+        assert_eq!(seen(&of(1, Some("10:00"))), (true, false));
+        assert_eq!(seen(&of(1, Some("10:05"))), (false, true));
+        assert_eq!(seen(&of(1, None)), (true, false));
+        assert_eq!(seen(&of(2, Some("10:05"))), (false, false), "an edit is another object");
     }
 }

@@ -16,6 +16,7 @@ use kube::runtime::reflector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::asked::Asked;
 use super::clients::Clients;
 use super::clients::Grantee;
 use super::context::Context;
@@ -296,6 +297,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
         concurrency: options.concurrency,
         tasks: tasks.clone(),
         starting: Starting::default(),
+        asked: Asked::default(),
         scopes,
     });
     let controllers = TaskTracker::new();

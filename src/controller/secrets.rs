@@ -110,12 +110,8 @@ pub struct KubeSecrets {
 }
 
 impl KubeSecrets {
-    /// The command that lets us read Secrets here, and keep our own.
     fn fix(&self) -> String {
-        format!(
-            "run: kubectl create rolebinding windlass-secrets -n {} --clusterrole={} --serviceaccount={}",
-            self.namespace, self.grantee.role, self.grantee.service_account
-        )
+        self.grantee.fix(&self.namespace)
     }
 
     async fn get(&self, secret: &str) -> Result<Secret, CredentialError> {
@@ -298,6 +294,24 @@ mod tests {
         };
         (secret.metadata.uid, secret.metadata.resource_version) = (Some("u".to_owned()), Some("7".to_owned()));
         secret
+    }
+
+    #[test]
+    fn no_command_is_shown_that_names_a_role_that_nobody_made() {
+        let grantee = |role: Option<&str>| Grantee {
+            service_account: "ops:ours".to_owned(),
+            role: role.map(str::to_owned),
+        };
+        let told = grantee(Some("team-windlass-secret-access")).fix("vsphere");
+        assert!(
+            told.starts_with("run: kubectl create rolebinding") && told.contains("--clusterrole=team-windlass-secret-access"),
+            "{told}"
+        );
+        let told = grantee(None).fix("vsphere");
+        assert!(
+            !told.contains("kubectl") && told.contains("ops:ours in namespace vsphere get and create of secrets"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -75,6 +75,7 @@ fn forget_the_gone(context: &Context) {
     });
     let uids = context.uids();
     context.starting.keep_only(|uid| uids.contains(uid));
+    context.asked.keep_only(|uid| uids.contains(uid));
 }
 
 /// Shows how many receipts are open, and of how many it is not known whether they were taken.

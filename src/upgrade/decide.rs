@@ -172,7 +172,12 @@ fn due(facts: &Facts, target: &TargetFacts, judged: &Judged) -> Option<Duration>
     } else {
         target.sights.last()
     };
-    Some(newest.map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked))))
+    let left = newest.map_or(Duration::ZERO, |newest| patience.saturating_sub(facts.mono.since(newest.asked)));
+    // One look for one ask, whatever came of it: an ask that only a look which tells all could meet would be one without end.
+    let unmet = facts
+        .asked_to_look
+        .is_some_and(|ask| target.sights.last().is_none_or(|last| last.asked < ask));
+    Some(if unmet { Duration::ZERO } else { left })
 }
 
 fn looks(facts: &Facts, judged: &[Judged]) -> Vec<Look> {

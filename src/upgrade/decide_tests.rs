@@ -345,3 +345,29 @@ fn a_run_at_a_console_is_looked_at_every_half_minute_and_never_as_often_as_other
     assert_eq!(often(&facts.targets[0]), Some(Duration::from_secs(10)));
     assert_eq!(often(&console), Some(Duration::from_secs(30)));
 }
+
+#[test]
+fn a_look_that_somebody_asked_for_is_due_once_and_starts_nothing_that_would_not_start_anyway() {
+    let looks = |target: TargetFacts, ask: u64, now: u64| {
+        let facts = Facts::batch(now, [target]).with(|f| f.asked_to_look = Some(mono(ask)));
+        let (asked, unasked) = (facts.decide(), facts.with(|f| f.asked_to_look = None).decide());
+        assert_eq!(
+            (&asked.effect, &asked.writes, &asked.rows),
+            (&unasked.effect, &unasked.writes, &unasked.rows)
+        );
+        asked.looks.len()
+    };
+    assert_eq!(looks(TargetFacts::ready(C8, 90), 91, 92), 1);
+    assert_eq!(looks(TargetFacts::ready(C8, 92), 91, 93), 0, "it was looked at since");
+    assert_eq!(
+        looks(TargetFacts::of(C8).sights([Sight::unseen(92)]), 91, 93),
+        0,
+        "in vain, but it was"
+    );
+    assert_eq!(looks(TargetFacts::running(C8, 90), 91, 92), 1);
+    assert_eq!(
+        looks(TargetFacts::over(C8, EndKind::Failed, 50), 91, 92),
+        0,
+        "what is over stays over"
+    );
+}

@@ -54,6 +54,8 @@ pub struct Facts {
     pub starting: Option<TargetKey>,
     /// This process's last try on each target that came to no receipt.
     pub refusals: Vec<Refusal>,
+    /// Somebody asked for a look then: one that is older will not do, however new it is.
+    pub asked_to_look: Option<Mono>,
 }
 
 /// A try to start something, or to note something, that came to no receipt.

@@ -128,6 +128,7 @@ impl Ground {
     pub async fn operator_as(&self, lease: &str, server: Option<&str>) -> anyhow::Result<Operator> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        self.grant_lease(lease).await?;
         let kubeconfig = self.kubeconfig(&run.to_string(), server).await?;
         let listen = format!("127.0.0.1:{}", free_port()?);
         let mut args = vec!["run", "--watch-namespace", &self.namespace, "--lease", lease, "--listen", &listen];
@@ -168,6 +169,26 @@ impl Ground {
             "subjects": [{"kind": "ServiceAccount", "name": self.account.name, "namespace": self.account.namespace}],
         });
         self.apply(&binding).await
+    }
+
+    /// Lets the operator have a lease of this name, as the chart lets it have the one that its Deployment names, and no other.
+    pub async fn grant_lease(&self, lease: &str) -> anyhow::Result<()> {
+        let Account { namespace, name, .. } = &self.account;
+        if lease == name {
+            return Ok(());
+        }
+        let metadata = json!({"name": lease, "namespace": namespace});
+        let own = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+            "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease], "verbs": ["get", "update"]}],
+        });
+        let bound = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": lease},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        });
+        self.apply(&own).await?;
+        self.apply(&bound).await
     }
 
     /// Applies a Secret with credentials.

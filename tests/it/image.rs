@@ -2,6 +2,8 @@
 //! particular. The binary is the one that all stories run; the release's goes the same way.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests are in here")]
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
+use self::names::Names;
 use crate::chart::ROOT;
 use crate::ground::patiently;
 use crate::sim::vcenter::Config;
@@ -20,7 +23,7 @@ use crate::world::World;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass");
 
-/// A name that only the image's own files know.
+/// A name that nobody knows but who is asked from within the image.
 const HOST: &str = "vc1.in-the-image.example";
 
 fn text(bytes: &[u8]) -> String {
@@ -102,15 +105,9 @@ fn skipped() {
 fn an_image_never_holds_more_than_the_binary_needs() {
     let folder = Gone(assembled("files"));
     let root = folder.0.join("root");
-    let mut wanted: BTreeSet<String> = [
-        "/etc/group",
-        "/etc/nsswitch.conf",
-        "/etc/passwd",
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/usr/bin/windlass",
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut wanted: BTreeSet<String> = ["/etc/group", "/etc/nsswitch.conf", "/etc/passwd", "/usr/bin/windlass"]
+        .map(str::to_owned)
+        .into();
     let named = ok(&Command::new("ldd").arg(BINARY).output().unwrap());
     let libraries = named.split_whitespace().filter(|word| word.starts_with('/'));
     wanted.extend(libraries.map(str::to_owned));
@@ -125,8 +122,6 @@ fn an_image_never_holds_more_than_the_binary_needs() {
             "{file}: nobody but its owner writes it, and it lends nobody's rights"
         );
     }
-    let authorities = std::fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
-    assert!(authorities.matches("-----BEGIN CERTIFICATE-----").count() > 50);
     let recipe = std::fs::read_to_string(folder.0.join("Containerfile")).unwrap();
     assert!(recipe.contains("\nFROM scratch\nCOPY root/ /\n") && recipe.contains("\nUSER 65532:65532\n"));
 }
@@ -145,6 +140,44 @@ fn a_folder_is_whole_or_not_there() {
     }
     let refused = Command::new(format!("{ROOT}/deploy/image/assemble")).output().unwrap();
     assert!(text(&refused.stderr).contains("usage: assemble BINARY FOLDER"));
+}
+
+#[test]
+fn a_folder_that_holds_anything_else_is_never_touched() {
+    let folder = Gone(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("image-others-{}", std::process::id())));
+    let slashed = PathBuf::from(format!("{}/", folder.0.display()));
+    let kept = |file: &str, says: &str| {
+        let refused = assemble(BINARY, &slashed);
+        assert!(
+            !refused.status.success() && text(&refused.stderr).contains(says),
+            "{}",
+            text(&refused.stderr)
+        );
+        assert_eq!(std::fs::read_to_string(folder.0.join(file)).unwrap(), "years of work", "{file}");
+    };
+    std::fs::create_dir_all(folder.0.join("root")).unwrap();
+    std::fs::write(folder.0.join("root/notes"), "years of work").unwrap();
+    kept("root/notes", "lacks root/ or Containerfile");
+    std::fs::write(folder.0.join("Containerfile"), "FROM scratch").unwrap();
+    std::fs::write(folder.0.join("thesis.tex"), "years of work").unwrap();
+    kept("thesis.tex", "holds thesis.tex");
+    std::fs::remove_dir_all(&folder.0).unwrap();
+    std::fs::write(&folder.0, "years of work").unwrap();
+    let refused = assemble(BINARY, &folder.0);
+    assert!(text(&refused.stderr).contains("is no folder"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read_to_string(&folder.0).unwrap(), "years of work");
+    std::fs::remove_file(&folder.0).unwrap();
+    // An empty one is taken, one of before is replaced, and nothing is left in it or beside it.
+    std::fs::create_dir(&folder.0).unwrap();
+    for _ in 0..2 {
+        ok(&assemble(BINARY, &slashed));
+        assert!(!folder.0.join("root/stale").exists());
+        std::fs::write(folder.0.join("root/stale"), "of before").unwrap();
+    }
+    let name = folder.0.file_name().unwrap().to_str().unwrap();
+    let beside = std::fs::read_dir(folder.0.parent().unwrap()).unwrap();
+    let beside: Vec<_> = beside.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(beside.iter().filter(|n| n.starts_with(name)).collect::<Vec<_>>(), [name]);
 }
 
 #[test]
@@ -198,8 +231,8 @@ fn an_image_is_made_of_it_and_of_nothing_else() {
     assert_eq!(found["OCIv1"]["rootfs"]["diff_ids"].as_array().unwrap().len(), 1, "one layer");
 }
 
-/// The whole operator, with nothing of this machine but its network: a name is resolved, a zone of time is known, the public authorities are
-/// asked, an upgrade runs, and no file is written.
+/// The whole operator, with nothing of this machine but its network: a name is resolved, a zone of time is known, a vendor whose authority nobody
+/// named is not trusted, an upgrade runs, and no file is written. That the public authorities are in the binary is told where they are read.
 #[tokio::test]
 async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::Result<()> {
     let folder = Gone(tokio::task::spawn_blocking(|| assembled("operator")).await?);
@@ -220,7 +253,8 @@ async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::R
         .await?
         .ok()?;
     plane.kubeconfig_for_token(token.trim(), &root.join("kubeconfig"))?;
-    std::fs::write(root.join("etc/hosts"), format!("127.0.0.1 {HOST}\n"))?;
+    let names = Names::serve().await?;
+    names.told_to(&root)?;
     let before = files(&root);
     let lease = format!("windlass-{}", world.namespace);
     let operator = [
@@ -272,5 +306,6 @@ async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::R
     let ended = patiently(async || Ok(child.has_ended().then_some(()))).await;
     assert!(ended.is_ok(), "{}", std::fs::read_to_string(&log)?);
     assert_eq!(files(&root), before);
+    names.was_asked();
     Ok(())
 }

@@ -418,6 +418,7 @@ impl Core {
             targets,
             starting: q.starting.map(|t| self.keys[usize::from(t)].clone()),
             refusals: Vec::new(),
+            asked_to_look: None,
             subject,
         }
     }

@@ -106,6 +106,10 @@ impl Known for Snapshot {
         Vec::new()
     }
 
+    fn asked_to_look(&self, _: &str, _: Option<&str>) -> Option<Mono> {
+        None
+    }
+
     fn abandoned(&self, _: &Receipt) -> bool {
         false
     }

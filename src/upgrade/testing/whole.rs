@@ -54,6 +54,7 @@ impl Facts {
             targets: targets.into_iter().collect(),
             starting: None,
             refusals: Vec::new(),
+            asked_to_look: None,
         }
     }
 

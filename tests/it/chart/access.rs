@@ -61,12 +61,10 @@ fn serving() -> BTreeSet<String> {
     ])
 }
 
-fn leading() -> BTreeSet<String> {
-    others(&[
-        "get leases.coordination.k8s.io",
-        "create leases.coordination.k8s.io",
-        "update leases.coordination.k8s.io",
-    ])
+/// What it may do with the one lease by which it leads.
+fn leading(lease: &str) -> BTreeSet<String> {
+    let named = ["get", "update"].map(|verb| format!("{verb} leases.coordination.k8s.io/{lease}"));
+    all(&[others(&["create leases.coordination.k8s.io"]), named.into()])
 }
 
 async fn bind_in(plane: &Plane, namespace: &str, role: &str, user: &str) {
@@ -115,7 +113,14 @@ async fn the_operator_may_do_what_it_must_and_nothing_else() {
     let plane = installed().await;
     let ns = plane.namespace("operator").await.unwrap().name;
     assert_eq!(rights(plane, OPERATOR, &ns).await, all(&[serving(), ledger()]));
-    assert_eq!(rights(plane, OPERATOR, NAMESPACE).await, all(&[serving(), ledger(), leading()]));
+    assert_eq!(
+        rights(plane, OPERATOR, NAMESPACE).await,
+        all(&[serving(), ledger(), leading("windlass")])
+    );
+    for verb in ["get", "update", "patch", "delete"] {
+        let another = can(plane, OPERATOR, verb, "leases.coordination.k8s.io/somebody-elses", NAMESPACE).await;
+        assert!(!another, "{verb}: whose lease it is, leads");
+    }
     let account = "windlass-system:windlass";
     let grant = [
         "create",
@@ -234,7 +239,7 @@ async fn an_operator_for_some_namespaces_is_powerless_elsewhere_and_the_clusters
     for place in [&a, &b] {
         assert_eq!(rights(plane, &team, place).await, all(&[serving(), ledger()]));
     }
-    assert_eq!(rights(plane, &team, &own).await, all(&[ledger(), leading()]));
+    assert_eq!(rights(plane, &team, &own).await, all(&[ledger(), leading("team-windlass")]));
     assert_eq!(rights(plane, &team, &other).await, ledger());
     // Asked for, the cluster's edit may ask for upgrades; never may it touch a connection, a status or a receipt.
     let write = all(&[read, ours(WRITE, UPGRADES)]);

@@ -1,6 +1,8 @@
 //! The commands of the guides, run as they stand there, one after another, in a cluster of their own for each guide.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 
 use http::Method;
@@ -112,6 +114,67 @@ async fn followed(guide: &str, at_least: usize) {
     for command in commands {
         reader.run(&command).await;
     }
+}
+
+/// Every page that people copy commands from.
+fn pages() -> Vec<(String, String)> {
+    let mut all = vec!["README.md".to_owned(), "charts/windlass/README.md".to_owned()];
+    for folder in ["docs", "docs/runbooks"] {
+        let entries = std::fs::read_dir(format!("{ROOT}/{folder}")).unwrap();
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        let pages = names.filter(|name| Path::new(name).extension().is_some_and(|e| e == "md"));
+        all.extend(pages.map(|name| format!("{folder}/{name}")));
+    }
+    let read = |name: String| (std::fs::read_to_string(format!("{ROOT}/{name}")).unwrap(), name);
+    all.into_iter().map(read).map(|(text, name)| (name, text)).collect()
+}
+
+/// The chart of the repository names no image that anybody publishes. `--reuse-values` keeps the values of the chart of before and lacks whatever section a newer one adds; a revision by its number is whichever
+/// one it was on the machine of who wrote the page.
+#[test]
+fn no_command_of_a_page_lacks_an_image_takes_back_what_was_set_or_breaks_with_a_newer_chart() {
+    for (name, text) in pages() {
+        let text = text.replace("\\\n", " ");
+        for line in text.lines() {
+            assert!(!line.contains(" --reuse-values"), "{name}: {line}");
+            if line.contains("$ helm install ") {
+                assert!(
+                    line.contains("image.repository="),
+                    "{name}: nobody publishes an image of the bare name: {line}"
+                );
+            }
+            if line.contains("helm upgrade windlass") {
+                assert!(line.contains("--reset-then-reuse-values"), "{name}: {line}");
+            }
+            if let Some((_, revision)) = line.split_once("helm rollback windlass") {
+                assert!(!revision.trim_start().starts_with(|c: char| c.is_ascii_digit()), "{name}: {line}");
+            }
+        }
+    }
+}
+
+/// A namespace that two installs serve has two operators: one of them is refused its receipts, and both write each status.
+#[test]
+fn no_two_installs_of_the_guide_ever_serve_one_namespace() {
+    let mut serve: Vec<(String, Option<String>)> = Vec::new();
+    for command in commands("install.md") {
+        let words = words(&command);
+        let watch = words.iter().find_map(|w| w.strip_prefix("watch.namespaces=")).map(str::to_owned);
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["helm", "install", release, ..] => serve.push((release.to_owned(), watch)),
+            ["helm", "uninstall", release, ..] => serve.retain(|(there, _)| there != release),
+            ["kubectl", "apply", "-k", folder] => serve.push((folder.to_owned(), None)),
+            ["kubectl", "delete", "-f", "deploy/base/deployment.yaml", ..] => serve.retain(|(there, _)| there != "deploy/base"),
+            _ => {}
+        }
+        let everywhere = serve.iter().any(|(_, watch)| watch.is_none());
+        let places: BTreeSet<&Option<String>> = serve.iter().map(|(_, watch)| watch).collect();
+        assert!(
+            places.len() == serve.len() && (!everywhere || serve.len() == 1),
+            "{command}: {serve:?}"
+        );
+    }
+    assert!(serve.len() > 1, "two teams: {serve:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod generated;
 mod guides;
 mod life;
 mod monitoring;
+mod package;
 mod policies;
 mod render;
 pub mod reviews;

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::Value;
 use serde_json::json;
 
+use super::CHART;
 use super::NAMESPACE;
 use super::site::HOSTS;
 use super::site::MAKER;
@@ -218,4 +219,78 @@ async fn the_list_is_read_anew_and_a_shorter_one_locks_nobody_out_of_a_connectio
         .unwrap();
     let suspend = json!({"spec": {"suspend": true}});
     admin.send(Method::PATCH, &format!("{path}/vc"), &suspend).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_hosts_of_a_teams_install_bind_its_own_namespaces_and_nobody_elses() {
+    let plane = installed().await;
+    let ns = async |name: &str| plane.namespace(name).await.unwrap().name;
+    let (own, team, other) = (ns("hosts-ops").await, ns("hosts-team").await, ns("hosts-other").await);
+    let (watch, operators) = (
+        format!("watch.namespaces={{{team}}}"),
+        "policies.operators={windlass-system:windlass}",
+    );
+    let install = [
+        "install",
+        "hosts",
+        CHART,
+        "--namespace",
+        &own,
+        "--set",
+        &watch,
+        "--set",
+        operators,
+        "--set",
+        "crds.enabled=false,network.allowedHosts={vc1.example}",
+    ];
+    plane.helm(&install).await.unwrap().ok().unwrap();
+    let admin = Person::new(plane, "admin", &["system:masters"]).await;
+    let tried = async |namespace: &str, host: &str| {
+        let path = format!("/apis/windlass.dev/v1alpha1/namespaces/{namespace}/connections?dryRun=All");
+        admin.send(Method::POST, &path, &connection("tried", host)).await
+    };
+    patiently(async || Ok(tried(&team, "hmc1.bank.example").await.err())).await.unwrap();
+    refused(
+        tried(&team, "hmc1.bank.example").await,
+        "is not a host that this installation connects to",
+    );
+    tried(&team, "vc1.example").await.unwrap();
+    tried(&other, "hmc1.bank.example").await.unwrap();
+    plane
+        .helm(&["uninstall", "hosts", "--namespace", &own])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+}
+
+/// What the guide says of two installs that would serve one namespace: the one that makes the policies decides who writes receipts.
+#[tokio::test]
+async fn a_team_that_a_cluster_wide_install_does_not_name_can_write_no_receipt() {
+    let plane = installed().await;
+    let ns = plane.namespace("excluded").await.unwrap().name;
+    let watch = format!("watch.namespaces={{{ns}}}");
+    let install = [
+        "install",
+        "excluded",
+        CHART,
+        "--namespace",
+        &ns,
+        "--set",
+        &watch,
+        "--set",
+        "crds.enabled=false",
+    ];
+    plane.helm(&install).await.unwrap().ok().unwrap();
+    let team = Person::new(plane, &format!("system:serviceaccount:{ns}:excluded-windlass"), &[]).await;
+    patiently(async || Ok(team.try_receipt().await.err().filter(|why| !why.contains("cannot create resource"))))
+        .await
+        .unwrap();
+    refused(team.try_receipt().await, "only Windlass writes receipts");
+    plane
+        .helm(&["uninstall", "excluded", "--namespace", &ns])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
 }

@@ -10,6 +10,7 @@ use windlass::upgrade::timing::Timing;
 use super::CHART;
 use super::Manifests;
 use super::NAMESPACE;
+use super::ROOT;
 use super::helm;
 use super::rendered;
 use super::surface::file;
@@ -38,9 +39,16 @@ async fn a_start_that_is_under_way_is_never_cut_short_by_a_rollout() {
     let timing = Timing::production();
     // As long as anybody waits for its answer, then the longest logout, then giving back the lease.
     let longest = timing.horizon() + Duration::from_secs(30) + timing.ledger_timeout;
+    let guide = std::fs::read_to_string(format!("{ROOT}/docs/install.md")).unwrap();
+    let (_, waits) = guide.split_once("--wait --timeout ").unwrap();
+    let minutes: u64 = waits.split_once('m').unwrap().0.parse().unwrap();
     for set in [json!({}), json!({"replicas": 3})] {
         let grace = pod(&rendered(&set).await)["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(Duration::from_secs(grace) >= longest, "{grace} s, and it may take {longest:?}");
+        assert!(
+            grace < minutes * 60,
+            "helm gives up after {minutes} minutes, and the old pod may take {grace} s"
+        );
     }
 }
 
@@ -198,8 +206,13 @@ async fn an_install_for_some_namespaces_never_shuts_out_the_next_one() {
     let told = json!({"watch": {"namespaces": ["team-a"]}, "policies": {"operators": ["a-ops:a-windlass", "b-ops:b-windlass"]}});
     let all = rendered(&told).await;
     let variables = &all.named("ValidatingAdmissionPolicy", "windlass-receipts")["spec"]["variables"];
-    let words = "request.userInfo.username in ['system:serviceaccount:a-ops:a-windlass', 'system:serviceaccount:b-ops:b-windlass']";
-    assert_eq!(variables[0], json!({"name": "operator", "expression": words}));
+    let words = "request.userInfo.username in ['system:serviceaccount:windlass-system:windlass', 'system:serviceaccount:a-ops:a-windlass', \
+                 'system:serviceaccount:b-ops:b-windlass']";
+    assert_eq!(
+        variables[0],
+        json!({"name": "operator", "expression": words}),
+        "this release's own goes without saying"
+    );
     let off = rendered(&json!({"policies": {"enabled": false}})).await;
     let left: Vec<&Value> = off
         .0
@@ -207,6 +220,21 @@ async fn an_install_for_some_namespaces_never_shuts_out_the_next_one() {
         .filter(|m| m["kind"].as_str().unwrap().starts_with("Validating"))
         .collect();
     assert!(left.is_empty() && off.of("ConfigMap").count() == 0);
+}
+
+#[tokio::test]
+async fn the_hosts_of_an_install_for_some_namespaces_bind_these_only() {
+    let selected = async |set: Value| {
+        let all = rendered(&set).await;
+        let policies =
+            ["allowed-hosts", "receipts", "resolutions"].map(|of| all.named("ValidatingAdmissionPolicy", &format!("windlass-{of}")));
+        policies.map(|policy| policy["spec"]["matchConstraints"]["namespaceSelector"].clone())
+    };
+    assert_eq!(selected(json!({})).await, [json!({}), json!({}), json!({})]);
+    let team = json!({"watch": {"namespaces": ["team-a", "team-b", "team-a"]}, "policies": {"operators": ["b-ops:b-windlass"]}});
+    let own = json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a", "team-b"]}]});
+    // Receipts are in no namespace: who writes them is one question for the whole cluster.
+    assert_eq!(selected(team).await, [own, json!({}), json!({})]);
 }
 
 #[tokio::test]
@@ -274,6 +302,11 @@ async fn an_account_of_ones_own_is_used_and_not_made() {
     assert!(subjects.into_iter().all(|b| b["subjects"][0]["name"] == "ours"));
     let without = rendered(&json!({"rbac": {"create": false}})).await;
     assert!(without.0.iter().all(|m| !m["apiVersion"].as_str().unwrap().starts_with("rbac.")));
+    assert!(
+        without.args().contains(&"--secret-access-role="),
+        "there is none to name: {:?}",
+        without.args()
+    );
 }
 
 #[tokio::test]
@@ -298,6 +331,12 @@ async fn the_pods_reach_dns_the_api_server_and_vendors_and_no_metadata_service()
     for except in ["169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"] {
         assert!(rules[2].to_string().contains(except), "{except}");
     }
+    // The API server may be at a public address, or be no address at all to what enforces this.
+    assert!(rules[1].get("to").is_none(), "{}", rules[1]);
+    let told = json!({"ports": [443, 16443], "to": [{"ipBlock": {"cidr": "10.152.183.1/32"}}, {"ipBlock": {"cidr": "192.0.2.7/32"}}]});
+    let microk8s = rendered(&json!({"networkPolicy": {"apiServer": told}})).await;
+    let rule = &microk8s.only("NetworkPolicy")["spec"]["egress"][1];
+    assert_eq!((ports(rule), &rule["to"]), (vec![443, 16443], &told["to"]));
     let proxied = rendered(&json!({"network": {"proxyURL": "http://[2001:db8::1]:3128"}})).await;
     let rules = &proxied.only("NetworkPolicy")["spec"]["egress"];
     assert_eq!(rules[2], json!({"ports": [{"protocol": "TCP", "port": 3128}]}));
@@ -333,7 +372,13 @@ async fn the_notes_say_what_is_still_to_do_and_what_is_dangerous() {
         usual.contains("--clusterrole=windlass-secret-access --serviceaccount=windlass-system:windlass"),
         "{usual}"
     );
-    for alarm in ["STARTS ARE OFF", "No admission policies", "Nobody can scrape", "WILL DELETE"] {
+    for alarm in [
+        "STARTS ARE OFF",
+        "No admission policies",
+        "Nobody can scrape",
+        "WILL DELETE",
+        "NO ROLES",
+    ] {
         assert!(!usual.contains(alarm), "{usual}");
     }
     let odd = notes(json!({
@@ -350,6 +395,11 @@ async fn the_notes_say_what_is_still_to_do_and_what_is_dangerous() {
     ] {
         assert!(odd.contains(alarm), "{alarm} is missing in {odd}");
     }
+    let bare = notes(json!({"rbac": {"create": false}})).await;
+    assert!(
+        bare.contains("NO ROLES") && !bare.contains("--clusterrole") && !bare.contains("windlass-edit"),
+        "a command that names a role that nobody made: {bare}"
+    );
 }
 
 #[tokio::test]

@@ -121,6 +121,18 @@ async fn values_that_make_no_sense_are_refused_by_name() {
         (json!({"networkPolicy": {"metricsFrom": [{}]}}), "'/networkPolicy/metricsFrom/0'"),
         (json!({"networkPolicy": {"egress": [{"port": 443}]}}), "'/networkPolicy/egress/0'"),
         (
+            json!({"networkPolicy": {"apiServer": {"ports": []}}}),
+            "'/networkPolicy/apiServer/ports'",
+        ),
+        (
+            json!({"networkPolicy": {"apiServer": {"ports": ["https"]}}}),
+            "'/networkPolicy/apiServer/ports/0'",
+        ),
+        (
+            json!({"networkPolicy": {"apiServer": {"to": [{}]}}}),
+            "'/networkPolicy/apiServer/to/0'",
+        ),
+        (
             json!({"metrics": {"dashboard": {"labels": {"a": 1}}}}),
             "'/metrics/dashboard/labels/a'",
         ),
@@ -179,6 +191,12 @@ async fn every_value_changes_what_is_rendered() {
         (
             "networkPolicy.metricsFrom",
             json!([{"namespaceSelector": {"matchLabels": {"a": "b"}}}]),
+            nothing.clone(),
+        ),
+        ("networkPolicy.apiServer.ports", json!([443, 16443]), nothing.clone()),
+        (
+            "networkPolicy.apiServer.to",
+            json!([{"ipBlock": {"cidr": "10.96.0.1/32"}}]),
             nothing.clone(),
         ),
         (

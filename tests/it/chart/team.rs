@@ -25,14 +25,15 @@ async fn an_operator_for_one_namespace_needs_no_more_than_the_chart_gives_it() -
     let (own, ns) = (plane.namespace("team-ops").await?.name, plane.namespace("team").await?.name);
     let set = [
         format!("watch.namespaces={{{ns}}}"),
-        format!("policies.operators={{{own}:team-windlass}}"),
+        // Another team's. That there are others takes nothing away from this one.
+        "policies.operators={other-ops:other-windlass}".to_owned(),
     ];
     let values = ["--namespace", &own, "--set", &set[0], "--set", &set[1]];
     plane.helm(&[&["install", "team", CHART], &values[..]].concat()).await?.ok()?;
     let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
     silent(plane.kubectl(&wait).await?);
 
-    // As the Deployment would run it, but for its lease's name and the address of its endpoints, which are the story's.
+    // As the Deployment would run it, but for the address of its endpoints, which is the story's.
     let rendered = Manifests::read(&helm(&[&["template", "team", CHART], &values[..]].concat()).await.ok()?);
     let args = rendered.args().into_iter().skip(1);
     let mut args: Vec<String> = args.filter(|a| !a.starts_with("--lease=")).map(str::to_owned).collect();
@@ -53,7 +54,7 @@ async fn an_operator_for_one_namespace_needs_no_more_than_the_chart_gives_it() -
     let vcenter = Arc::new(VCenter::start(quick(2)).await?);
     let world = World { ground, vcenter };
     world.connect("vc").await?;
-    let operator = world.operator().await?;
+    let operator = world.operator_as("team-windlass", None).await?;
 
     // The command that it prints is the one that helps.
     let message = world.connected("vc", "SecretAccessDenied").await?;

@@ -62,7 +62,7 @@ async fn an_upgrade_of_the_chart_never_loses_or_repeats_what_runs() -> anyhow::R
     let plane = Plane::kept(&PLACE)?;
     let chart = chart_of(&commit, plane)?;
     let helm = async |verb: &[&str]| plane.helm(&[verb, &["--namespace", NAMESPACE]].concat()).await?.ok();
-    helm(&["install", "windlass", &chart, "--create-namespace"]).await?;
+    helm(&["install", "windlass", &chart, "--create-namespace", "--set", "concurrency=4"]).await?;
     // The binary of before is not at hand, and this one would not start anything on older CRDs: so those go first, as they do in an upgrade.
     let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", CRDS];
     plane.kubectl(&apply).await?.ok()?;
@@ -83,7 +83,18 @@ async fn an_upgrade_of_the_chart_never_loses_or_repeats_what_runs() -> anyhow::R
     world.row("b", "domain-c1", "RUNNING", "Running").await?;
     let receipt = world.receipt_names().await?;
 
-    helm(&["upgrade", "windlass", CHART]).await?;
+    // As the guides upgrade: with what was set, and with what is new in this chart's own values.
+    helm(&["upgrade", "windlass", CHART, "--reset-then-reuse-values"]).await?;
+    let set = [
+        "get",
+        "deployment",
+        "windlass",
+        "-n",
+        NAMESPACE,
+        "-o",
+        "jsonpath={.spec.template.spec.containers[0].args}",
+    ];
+    assert!(plane.kubectl(&set).await?.ok()?.contains("--concurrency=4"));
     // Recreate: the old pod is gone before the new one comes.
     assert_eq!(old.terminate().await?, Some(0));
     let _new = world.operator().await?;

@@ -3,6 +3,7 @@
 
 mod actions;
 pub mod argocd;
+mod asks;
 mod base;
 mod flux;
 pub mod verdicts;

@@ -209,11 +209,13 @@ impl Weekend {
             ..Timing::production()
         };
         let minutes = Duration::from_mins;
+        let lease = format!("windlass-{}", self.ground.namespace);
+        self.ground.grant_lease(&lease).await?;
         let kubeconfig = Kubeconfig::read_from(self.ground.kubeconfig(boot, Some(&self.proxy.url())).await?)?;
         let options = Options {
             config: kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?,
             namespace: self.ground.account.namespace.clone(),
-            lease: format!("windlass-{}", self.ground.namespace),
+            lease,
             pod: boot.to_owned(),
             watch: vec![self.ground.namespace.clone()],
             shard: Shard::default(),
@@ -221,7 +223,7 @@ impl Weekend {
             listen: format!("127.0.0.1:{}", free_port()?).parse()?,
             grantee: Grantee {
                 service_account: self.ground.account.name.clone(),
-                role: self.ground.account.secrets.clone(),
+                role: Some(self.ground.account.secrets.clone()),
             },
             concurrency: 8,
             fence: Fence::default().allow(vec!["127.0.0.0/8".parse()?]),
