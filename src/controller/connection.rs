@@ -228,18 +228,18 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
             kind = CONNECTION, namespace = %who.namespace, name = %who.name, generation = connection.metadata.generation,
             state_from = old.map(|c| c.reason.as_str()), state_to = %new.reason, because = %new.message, "transition"
         );
-        publish(context, connection, &new.status, &new.reason, &new.message).await;
+        publish(context, connection, &new.status, &new.reason, &new.message);
     }
     if let Some(quota) = new.quota.as_ref().filter(|_| low(new.quota.as_ref()) && !low(old.quota.as_ref())) {
         let until = quota.resets_at.map(|at| format!(" before {at:.0}")).unwrap_or_default();
         let note =
             format!("fewer than a tenth of the day's calls are left; they are kept for starts and ends, and runs are not followed{until}");
-        publish(context, connection, "False", "QuotaLow", &note).await;
+        publish(context, connection, "False", "QuotaLow", &note);
     }
     Ok(true)
 }
 
-async fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {
+fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {
     let type_ = if status == "True" { EventType::Normal } else { EventType::Warning };
     let note = message.get(..message.floor_char_boundary(1000)).map(str::to_owned);
     let event = Event {
@@ -249,9 +249,7 @@ async fn publish(context: &Context, connection: &Connection, status: &str, reaso
         action: "Probe".to_owned(),
         secondary: None,
     };
-    if let Err(error) = context.recorder.publish(&event, &connection.object_ref(&())).await {
-        tracing::warn!(%error, "an Event could not be published");
-    }
+    context.announcer.tell(connection.object_ref(&()), event);
 }
 
 fn ready(status: &ConnectionStatus) -> Option<&Condition> {

@@ -5,6 +5,7 @@
 //! here decides anything about an upgrade.
 
 pub mod act;
+pub mod announcer;
 pub mod clients;
 pub mod conditions;
 pub mod connection;

@@ -75,7 +75,7 @@ struct Args {
     #[arg(long)]
     small: bool,
     /// Only these groups; may be given several times
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Group>,
     /// Upgrades one after another
     #[arg(long, default_value_t = 100, value_name = "NUMBER")]

@@ -61,9 +61,9 @@ pub fn measure(numbers: &[usize]) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![
         Figure::count(
             format!("vendor reads an hour for {} waiting batches, most", text(numbers)),
-            Goal::AtMost(12.0),
+            Goal::AtMost(24.0),
             most,
-            "batches of one cluster each that may not start before a later year, created in turn over the first five minutes; GETs of clusters and of the \
+            "twelve lists for the batches and twelve of the probe of their Connection: batches of one cluster each that may not start before a later year, created in turn over the first five minutes; GETs of clusters and of the \
              list of them that the simulated vCenter saw in an hour, from the eleventh minute on. The operator runs in this process with the durations of \
              production and a clock that is moved",
         )
