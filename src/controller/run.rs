@@ -327,13 +327,17 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     tasks.wait().await;
     // Last: a start that is under way needs its session until it is answered, and a look whose session ended would log in again.
     context.clients.log_out().await;
+    publish_the_rest(options, &context, &announcing).await;
+    outcome
+}
+
+/// What was told is published, if the API server takes it in time: one that answers nothing must not keep a process that lost its lease.
+async fn publish_the_rest(options: &Options, context: &Context, announcing: &TaskTracker) {
     context.announcer.close();
     tokio::select! {
         () = announcing.wait() => {}
-        // An API server that answers nothing must not keep a process that lost its lease.
         () = options.clock.sleep(options.timing.ledger_timeout) => tracing::warn!("Events were told that could not be published in time"),
     }
-    outcome
 }
 
 /// Publishes Events until the announcer is closed and all are out.

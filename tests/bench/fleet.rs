@@ -40,7 +40,7 @@ const CONNECTION: &str = "vc";
 const CREATORS: usize = 32;
 
 /// How long an operator with nothing to do is watched.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Measures with each of these numbers of finished upgrades, growing.
 pub async fn measure(binary: &Path, numbers: &[usize]) -> anyhow::Result<Vec<Figure>> {
@@ -158,7 +158,7 @@ fn figures(runs: &[Run], stored: &Stored) -> Vec<Figure> {
                 goal(r.many),
                 r.resident,
                 "MB",
-                "VmRSS of the process (10^6 bytes), seventy seconds after its start, with so many finished ClusterUpgradeBatches of one cluster each and as \
+                "VmRSS of the process (10^6 bytes), forty seconds after everything was decided, with so many finished ClusterUpgradeBatches of one cluster each and as \
                  many receipts, which are copies of one that the operator itself has finished",
             )
         })

@@ -100,8 +100,8 @@ async fn hour(stage: &Stage, namespace: &str, many: usize) -> anyhow::Result<Hou
     let running = tokio::spawn(run(here.options(&proxy, clock.clone()).await?, stop.clone()));
     let (mut created, mut counted_from, mut mark) = (0, None, stage.audit.mark()?);
     while clock.mono().0 < SETTLES + HOUR {
-        let step = hands.next(&|| proxy.under_way()).await;
-        tokio::time::advance(step).await;
+        let leap = hands.next(&|| proxy.under_way()).await;
+        tokio::time::advance(leap).await;
         let now = clock.mono().0;
         let due = usize::try_from(now.as_secs()).unwrap_or(0) * many / 300 + 1;
         while created < due.min(many) {
@@ -116,8 +116,8 @@ async fn hour(stage: &Stage, namespace: &str, many: usize) -> anyhow::Result<Hou
     let writes = stage.audit.since(mark)?;
     stop.cancel();
     while !running.is_finished() {
-        let step = hands.next(&|| proxy.under_way()).await;
-        tokio::time::advance(step).await;
+        let leap = hands.next(&|| proxy.under_way()).await;
+        tokio::time::advance(leap).await;
     }
     running.await??;
     let count = |such: &dyn Fn(&&Entry) -> bool| requests.iter().filter(such).count();
