@@ -243,9 +243,7 @@ async fn append_note<K: Upgrade>(context: &Context, who: &Who, plan: &Plan) -> R
             uid: Some(plan.requested_by.uid.clone()),
             ..ObjectReference::default()
         };
-        if let Err(error) = context.recorder.publish(&event, &regarding).await {
-            tracing::warn!(%error, "an Event could not be published");
-        }
+        context.announcer.tell(regarding, event);
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ pub async fn reconcile(guard: Arc<DeserializeGuard<Connection>>, context: Arc<Co
     let Some(probed) = last else {
         return Ok(Action::requeue(context.timing.wake));
     };
-    rotated(&context, connection).await;
+    rotated(&context, connection);
     if !report(&context, connection, &who, &probed.what).await? {
         return Ok(Action::requeue(BEHIND));
     }
@@ -227,27 +227,27 @@ async fn report(context: &Context, connection: &Connection, who: &Who, found: &R
             kind = CONNECTION, namespace = %who.namespace, name = %who.name, generation = connection.metadata.generation,
             state_from = old.map(|c| c.reason.as_str()), state_to = %new.reason, because = %new.message, "transition"
         );
-        publish(context, connection, &new.status, &new.reason, &new.message).await;
+        publish(context, connection, &new.status, &new.reason, &new.message);
     }
     if let Some(quota) = new.quota.as_ref().filter(|_| low(new.quota.as_ref()) && !low(old.quota.as_ref())) {
         let until = quota.resets_at.map(|at| format!(" before {at:.0}")).unwrap_or_default();
         let note =
             format!("fewer than a tenth of the day's calls are left; they are kept for starts and ends, and runs are not followed{until}");
-        publish(context, connection, "False", "QuotaLow", &note).await;
+        publish(context, connection, "False", "QuotaLow", &note);
     }
     Ok(true)
 }
 
 /// Tokens that the vendor replaces are worth a word each time: whoever restores an older state of their Secret kills them.
-async fn rotated(context: &Context, connection: &Connection) {
+fn rotated(context: &Context, connection: &Connection) {
     let many = context.clients.of(connection).map_or(0, |client| client.vendor.take_rotated());
     if many > 0 {
         let note = format!("a new pair of tokens is in Secret {TOKENS_SECRET}; the one before is of no use any more");
-        publish(context, connection, "True", "TokenRotated", &note).await;
+        publish(context, connection, "True", "TokenRotated", &note);
     }
 }
 
-async fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {
+fn publish(context: &Context, connection: &Connection, status: &str, reason: &str, message: &str) {
     let type_ = if status == "True" { EventType::Normal } else { EventType::Warning };
     let note = message.get(..message.floor_char_boundary(1000)).map(str::to_owned);
     let event = Event {
@@ -257,9 +257,7 @@ async fn publish(context: &Context, connection: &Connection, status: &str, reaso
         action: "Probe".to_owned(),
         secondary: None,
     };
-    if let Err(error) = context.recorder.publish(&event, &connection.object_ref(&())).await {
-        tracing::warn!(%error, "an Event could not be published");
-    }
+    context.announcer.tell(connection.object_ref(&()), event);
 }
 
 fn ready(status: &ConnectionStatus) -> Option<&Condition> {

@@ -9,12 +9,12 @@ use std::sync::PoisonError;
 
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::announcer::Announcer;
 use super::asked::Asked;
 use super::clients::Clients;
 use super::connection::Probed;
@@ -86,7 +86,7 @@ pub struct Context {
     /// Reconciles at once, for each kind. A pass takes milliseconds and holds no place while a start is under way.
     pub concurrency: u16,
     /// Events.
-    pub recorder: Recorder,
+    pub announcer: Announcer,
     /// Starts, looks and notes under way; joined at shutdown.
     pub tasks: TaskTracker,
     /// Targets that each resource (by uid) is preparing.

@@ -2,7 +2,6 @@
 //!
 //! One task feeds it from a watch. Whoever gathers facts says which targets it cares for, and is woken when a receipt of one changes.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -39,16 +38,21 @@ pub struct Ledgers(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    by_hash: HashMap<String, BTreeMap<String, Entry>>,
+    by_hash: HashMap<String, OfTarget>,
     /// The open receipt of each ledger that has one: few among many, and asked for in every pass.
     open: HashMap<String, Arc<Receipt>>,
     /// What a relist has brought so far; replaces everything when it is done.
-    relist: Option<HashMap<String, BTreeMap<String, Entry>>>,
-    interested: HashMap<String, HashSet<Who>>,
-    cares: HashMap<Who, HashSet<String>>,
+    relist: Option<HashMap<String, OfTarget>>,
+    interested: HashMap<String, Vec<Arc<Who>>>,
+    cares: HashMap<Arc<Who>, Vec<String>>,
     memory: Memory,
     followed: HashMap<String, Mono>,
 }
+
+/// The receipts of one target, in the order of their names, which is that of their sequence. There are tens of thousands of these, most of them with
+/// one receipt: a map of each would be half of what all receipts take.
+#[derive(Default)]
+struct OfTarget(Vec<Entry>);
 
 #[derive(Clone)]
 enum Entry {
@@ -102,8 +106,8 @@ impl Ledgers {
                 return Vec::new();
             }
             Event::InitApply(object) => {
-                let (hash, name, entry) = entry(&object);
-                inner.relist.get_or_insert_default().entry(hash).or_default().insert(name, entry);
+                let (hash, entry) = entry(&object);
+                inner.relist.get_or_insert_default().entry(hash).or_default().insert(entry);
                 return Vec::new();
             }
             Event::InitDone => {
@@ -113,29 +117,32 @@ impl Ledgers {
                 for hash in &hashes {
                     inner.index(hash);
                 }
-                return inner.interested.values().flatten().cloned().collect();
+                return inner.interested.values().flatten().map(|who| who.as_ref().clone()).collect();
             }
             Event::Apply(object) => {
-                let (hash, name, entry) = entry(&object);
-                inner.by_hash.entry(hash.clone()).or_default().insert(name, entry);
+                let (hash, entry) = entry(&object);
+                inner.by_hash.entry(hash.clone()).or_default().insert(entry);
                 hash
             }
             Event::Delete(object) => {
-                let (hash, name, _) = entry(&object);
+                let (hash, gone) = entry(&object);
                 if let Some(of_target) = inner.by_hash.get_mut(&hash) {
-                    of_target.remove(&name);
+                    of_target.remove(gone.name());
                 }
                 hash
             }
         };
         inner.index(&hash);
-        let mut woken: Vec<Who> = inner.interested.get(&hash).into_iter().flatten().cloned().collect();
+        let mut woken: Vec<Who> = {
+            let interested = inner.interested.get(&hash).into_iter().flatten();
+            interested.map(|who| who.as_ref().clone()).collect()
+        };
         woken.extend(
             inner
                 .by_hash
                 .get(&hash)
                 .into_iter()
-                .flat_map(|l| l.values())
+                .flat_map(OfTarget::values)
                 .next_back()
                 .and_then(Entry::connection),
         );
@@ -154,7 +161,7 @@ impl Ledgers {
             None => true,
         };
         if newer {
-            of_target.insert(receipt.name.clone(), Entry::Read(receipt));
+            of_target.insert(Entry::Read(receipt));
             inner.index(&object.spec.claim.target_hash);
         }
     }
@@ -163,7 +170,7 @@ impl Ledgers {
     pub fn ledger(&self, key: &TargetKey) -> Result<Ledger, Damaged> {
         let inner = self.inner();
         let mut read = Vec::new();
-        for entry in inner.by_hash.get(&key.hash()).into_iter().flat_map(|l| l.values()) {
+        for entry in inner.by_hash.get(&key.hash()).into_iter().flat_map(OfTarget::values) {
             match entry {
                 Entry::Read(receipt) => read.push(receipt.as_ref().clone()),
                 Entry::Unreadable(name) => {
@@ -190,15 +197,20 @@ impl Ledgers {
 
     /// `who` cares for these targets, and for no others.
     pub fn care(&self, who: &Who, keys: &[TargetKey]) {
+        let mut hashes: Vec<String> = keys.iter().map(TargetKey::hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
         let mut inner = self.inner();
-        let hashes: HashSet<String> = keys.iter().map(TargetKey::hash).collect();
-        let before = inner.cares.insert(who.clone(), hashes.clone()).unwrap_or_default();
-        for hash in before.difference(&hashes) {
-            inner.lose_interest(hash, who);
+        let (who, before) = inner.cares.remove_entry(who).unwrap_or_else(|| (Arc::new(who.clone()), Vec::new()));
+        for hash in before.iter().filter(|hash| hashes.binary_search(hash).is_err()) {
+            inner.lose_interest(hash, &who);
         }
-        for hash in hashes {
-            inner.interested.entry(hash).or_default().insert(who.clone());
+        for hash in hashes.iter().filter(|hash| before.binary_search(hash).is_err()) {
+            let interested = inner.interested.entry(hash.clone()).or_default();
+            interested.reserve_exact(1);
+            interested.push(Arc::clone(&who));
         }
+        inner.cares.insert(who, hashes);
     }
 
     /// `who` is gone.
@@ -243,7 +255,7 @@ impl Ledgers {
         let receipts = inner
             .by_hash
             .values()
-            .flat_map(|l| l.values())
+            .flat_map(OfTarget::values)
             .filter_map(Entry::receipt)
             .filter(through);
         let such = |k: &TargetKey| (k.vendor, &k.object) == (like.vendor, &like.object);
@@ -266,7 +278,7 @@ impl Ledgers {
         inner
             .by_hash
             .get(&key.hash())
-            .is_some_and(|of_target| of_target.contains_key(&name))
+            .is_some_and(|of_target| of_target.get(&name).is_some())
     }
 
     /// Open receipts that a resource asked for.
@@ -280,7 +292,7 @@ impl Inner {
     /// Nothing stays behind of a target that nobody cares for: whoever may edit a batch names as many as they like.
     fn lose_interest(&mut self, hash: &str, who: &Who) {
         if let Some(interested) = self.interested.get_mut(hash) {
-            interested.remove(who);
+            interested.retain(|other| **other != *who);
             if interested.is_empty() {
                 self.interested.remove(hash);
             }
@@ -297,7 +309,45 @@ impl Inner {
     }
 }
 
+impl OfTarget {
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|entry| entry.name().cmp(name))
+    }
+
+    fn get(&self, name: &str) -> Option<&Entry> {
+        self.find(name).ok().and_then(|at| self.0.get(at))
+    }
+
+    /// In the place of one of the same name.
+    fn insert(&mut self, entry: Entry) {
+        match self.find(entry.name()) {
+            Ok(at) => self.0[at] = entry,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, entry);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Ok(at) = self.find(name) {
+            self.0.remove(at);
+        }
+    }
+
+    fn values(&self) -> std::slice::Iter<'_, Entry> {
+        self.0.iter()
+    }
+}
+
 impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Entry::Read(receipt) => &receipt.name,
+            Entry::Unreadable(name) => name,
+        }
+    }
+
     fn receipt(&self) -> Option<&Arc<Receipt>> {
         match self {
             Entry::Read(receipt) => Some(receipt),
@@ -334,19 +384,18 @@ fn facts(receipt: &Receipt) -> usize {
     .count()
 }
 
-fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, String, Entry) {
+fn entry(object: &DeserializeGuard<UpgradeReceipt>) -> (String, Entry) {
     let name = object.name_any();
     match &object.0 {
         Ok(receipt) => (
             receipt.spec.claim.target_hash.clone(),
-            name,
             Entry::Read(Arc::new(receipts::read(receipt))),
         ),
         Err(error) => {
             tracing::error!(receipt = %name, %error, "a receipt cannot be read; its target is blocked");
             // `<type>-<hash>-<seq>`: the name alone says whose ledger it is in.
             let hash = name.split('-').nth(1).unwrap_or_default().to_owned();
-            (hash, name.clone(), Entry::Unreadable(name))
+            (hash, Entry::Unreadable(name))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! here decides anything about an upgrade.
 
 pub mod act;
+pub mod announcer;
 pub mod asked;
 pub mod clients;
 pub mod conditions;

@@ -79,21 +79,20 @@ pub async fn report<K: Upgrade>(context: &Context, object: &K, decision: &Decisi
             "transition"
         );
     };
-    for step in &steps {
-        say(&step.event.reason, step.event.note.as_deref().unwrap_or_default(), Some(step));
-        publish(context, object, &step.event).await;
+    let told = !steps.is_empty();
+    for step in steps {
+        say(&step.event.reason, step.event.note.as_deref().unwrap_or_default(), Some(&step));
+        publish(context, object, step.event);
     }
-    if steps.is_empty() && K::told(&old).state != K::told(&new).state {
+    if !told && K::told(&old).state != K::told(&new).state {
         say(decision.summary.reason.word(), &decision.summary.message, None);
     }
     Ok(None)
 }
 
-/// An Event that is lost costs a line in `kubectl describe`, nothing else.
-pub async fn publish<K: Upgrade>(context: &Context, object: &K, event: &Event) {
-    if let Err(error) = context.recorder.publish(event, &object.object_ref(&())).await {
-        tracing::warn!(%error, "an Event could not be published");
-    }
+/// Tells of an Event.
+pub fn publish<K: Upgrade>(context: &Context, object: &K, event: Event) {
+    context.announcer.tell(object.object_ref(&()), event);
 }
 
 /// The status that a decision amounts to.

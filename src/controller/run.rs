@@ -16,6 +16,8 @@ use kube::runtime::reflector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::announcer::Announcer;
+use super::announcer::announcer;
 use super::asked::Asked;
 use super::clients::Clients;
 use super::clients::Grantee;
@@ -249,6 +251,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
             inventories,
         });
     }
+    let (announcer, announcing) = announcing(options, parts.kube.clone());
     let context = Arc::new(Context {
         clients: Clients::new(
             parts.kube.clone(),
@@ -270,13 +273,7 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
             parts.metrics.clone(),
             stopping.clone(),
         ),
-        recorder: Recorder::new(
-            parts.kube.clone(),
-            Reporter {
-                controller: "windlass".to_owned(),
-                instance: Some(options.pod.clone()),
-            },
-        ),
+        announcer,
         watches: parts.watches,
         kube: parts.kube,
         clock: options.clock.clone(),
@@ -332,7 +329,30 @@ async fn lead(options: &Options, stop: &CancellationToken, held: &lease::Held, p
     tasks.wait().await;
     // Last: a start that is under way needs its session until it is answered, and a look whose session ended would log in again.
     context.clients.log_out().await;
+    publish_the_rest(options, &context, &announcing).await;
     outcome
+}
+
+/// What was told is published, if the API server takes it in time: one that answers nothing must not keep a process that lost its lease.
+async fn publish_the_rest(options: &Options, context: &Context, announcing: &TaskTracker) {
+    context.announcer.close();
+    tokio::select! {
+        () = announcing.wait() => {}
+        () = options.clock.sleep(options.timing.ledger_timeout) => tracing::warn!("Events were told that could not be published in time"),
+    }
+}
+
+/// Publishes Events until the announcer is closed and all are out.
+fn announcing(options: &Options, kube: Client) -> (Announcer, TaskTracker) {
+    let reporter = Reporter {
+        controller: "windlass".to_owned(),
+        instance: Some(options.pod.clone()),
+    };
+    let (announcer, announcements) = announcer(Recorder::new(kube, reporter));
+    let task = TaskTracker::new();
+    task.spawn(announcements.run());
+    task.close();
+    (announcer, task)
 }
 
 /// Marks the end of a task that must not end by itself, also by a panic: the process goes rather than run without it.

@@ -379,13 +379,13 @@ mod tests {
     #[test]
     fn a_list_that_one_asked_for_is_news_for_all_but_for_what_is_followed_closely_and_for_other_namespaces() {
         let authority = Authority::from_url("https://vc1.example").unwrap();
-        let named = |name: &str| TargetKey::cluster(authority.clone(), name);
+        let key = |name: &str| TargetKey::cluster(authority.clone(), name);
         let at = |secs| Mono(Duration::from_secs(secs));
         let (sights, names) = (Sights::default(), ["asked", "waits", "followed", "unlisted"]);
         for name in names {
-            sights.put("a", &named(name), Sight::still(5, "v1"));
+            sights.put("a", &key(name), Sight::still(5, "v1"));
         }
-        sights.put("b", &named("waits"), Sight::still(5, "v1"));
+        sights.put("b", &key("waits"), Sight::still(5, "v1"));
         let listing = Listing {
             asked: at(300),
             at: jiff::Timestamp::UNIX_EPOCH,
@@ -396,14 +396,14 @@ mod tests {
                 .map(|name| ((*name).to_owned(), Sight::still(300, "v1")))
                 .collect(),
         };
-        settle(&sights, "a", &BTreeSet::from([named("asked")]), &listing);
-        sights.refresh("a", &listing, |key| key.object == "followed");
-        let newest = |namespace: &str, name: &str| sights.of(namespace, &named(name)).sights.last().map(|s| s.asked);
+        settle(&sights, "a", &BTreeSet::from([key("asked")]), &listing);
+        sights.refresh("a", &listing, |target| target.object == "followed");
+        let newest = |namespace: &str, name: &str| sights.of(namespace, &key(name)).sights.last().map(|s| s.asked);
         assert_eq!(names.map(|name| newest("a", name)), [300, 300, 5, 5].map(|secs| Some(at(secs))));
         assert_eq!(newest("b", "waits"), Some(at(5)));
-        assert_eq!(sights.of("a", &named("asked")).sights.len(), 2, "once, and not twice");
+        assert_eq!(sights.of("a", &key("asked")).sights.len(), 2, "once, and not twice");
         assert!(
-            sights.of("a", &named("never seen")).sights.is_empty(),
+            sights.of("a", &key("never seen")).sights.is_empty(),
             "nothing is kept that nobody looks at"
         );
     }

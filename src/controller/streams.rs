@@ -59,7 +59,19 @@ where
     }
 }
 
-/// A watch of this process's objects that fills `writer`, without managedFields, which are often half of an object's metadata.
+/// What kubectl keeps for itself in every object that it applies: the object once more, as text.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Takes off what nobody here reads, and what is often more than half of an object.
+fn slim(object: &mut impl Resource) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+}
+
+/// A watch of this process's objects that fills `writer`.
 fn watch<K>(
     api: Api<DeserializeGuard<K>>,
     shard: &Shard,
@@ -70,10 +82,7 @@ where
 {
     let all = watcher::Config::default().any_semantic();
     let ours = shard.text().map_or_else(|| all.clone(), |labels| all.clone().labels(&labels));
-    watcher(api, ours)
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
+    watcher(api, ours).default_backoff().modify(slim).reflect(writer)
 }
 
 fn config(context: &Context) -> controller::Config {

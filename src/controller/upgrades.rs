@@ -104,7 +104,7 @@ async fn pass<K: Upgrade>(guard: &DeserializeGuard<K>, who: &Who, context: &Arc<
         for (basis, fact) in concluded(&facts, &decision) {
             context.ledgers.learn(&context.permits.conclude(basis, fact).await?);
             if let Some(event) = events::of_fact(basis, fact) {
-                report::publish(context, object, &event).await;
+                report::publish(context, object, event);
             }
         }
         return Ok(Action::requeue(Duration::ZERO));

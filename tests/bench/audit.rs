@@ -31,8 +31,6 @@ pub struct Asked {
     pub verb: String,
     /// Resource, and subresource behind a slash.
     pub what: String,
-    /// Namespace of the object.
-    pub namespace: String,
     /// Name of the object; that of an object to be created is not in the log.
     pub name: String,
     /// When it came.
@@ -63,8 +61,6 @@ struct Object {
     resource: String,
     #[serde(default)]
     subresource: String,
-    #[serde(default)]
-    namespace: String,
     #[serde(default)]
     name: String,
 }
@@ -127,7 +123,6 @@ fn asked(line: Line) -> Option<Asked> {
     Some(Asked {
         verb: line.verb,
         what: format!("{}{part}", object.resource),
-        namespace: object.namespace,
         name: object.name,
         at: line.request_received_timestamp,
         code: line.response_status.map_or(0, |s| s.code),

@@ -15,7 +15,7 @@ pub fn write(report: &Report, run: &Value, json: &Value) -> anyhow::Result<()> {
     let folder = Path::new(ROOT).join("docs");
     let sizes = &run["sizes"];
     let text = format!(
-        "{HEAD}\n## This run\n\nVersion {}, a {} build, on {}; it took {} s. Sizes: {sizes}.\n\n{}\n## How each figure was measured\n\n{}",
+        "{HEAD}\n## This run\n\nVersion {}, measured by a {} build of the bench, on {}; it took {} s. Sizes: {sizes}.\n\n{}\n## How each figure was measured\n\n{}",
         plain(&run["version"]),
         plain(&run["build"]),
         plain(&run["machine"]),

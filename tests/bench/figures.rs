@@ -183,7 +183,7 @@ fn plain(value: &Value) -> String {
 /// As many digits as say something.
 fn number(n: f64, unit: &str) -> String {
     let digits = match n.abs() {
-        n if n == n.round() => 0,
+        n if (n - n.round()).abs() < f64::EPSILON => 0,
         n if n >= 100.0 => 0,
         n if n >= 10.0 => 1,
         n if n >= 0.1 => 2,

@@ -75,7 +75,7 @@ struct Args {
     #[arg(long)]
     small: bool,
     /// Only these groups; may be given several times
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Group>,
     /// Upgrades one after another
     #[arg(long, default_value_t = 100, value_name = "NUMBER")]
@@ -108,7 +108,9 @@ struct Args {
 
 impl Args {
     fn wants(&self, group: Group) -> bool {
-        let of_size = !self.small || !matches!(group, Group::Burst | Group::Fleet | Group::Central | Group::Size);
+        // How long a decision takes, and how large what ships is, a debug build cannot tell.
+        let of_build = !cfg!(debug_assertions) || !matches!(group, Group::Decide);
+        let of_size = of_build && (!self.small || matches!(group, Group::Single | Group::Waiting));
         if self.only.is_empty() {
             of_size
         } else {

@@ -100,6 +100,7 @@ fn facts(targets: usize) -> Facts {
     let in_flight = |t: &&TargetFacts| t.ledger.as_ref().is_ok_and(|l| l.open().is_some());
     let open: BTreeSet<String> = targets.iter().filter(in_flight).map(|t| t.key.object.clone()).collect();
     Facts {
+        asked_to_look: None,
         subject: Subject {
             kind: "ClusterUpgradeBatch",
             namespace: "vsphere".to_owned(),

@@ -1,6 +1,7 @@
 //! One upgrade after another: how long until the vendor gets its POST, where that time goes, and what is written until the end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Map;
@@ -23,12 +24,18 @@ use crate::vcenters;
 /// Seconds that a simulated upgrade takes: it is seen twice on its way, at the production pace of one look in ten seconds.
 const UPGRADE_SECS: u64 = 25;
 
-const CONNECTION: &str = "vc";
+/// Upgrades take these in turn: a Connection asks a vCenter ten times a second at most, and this is no measure of that.
+const CONNECTIONS: usize = 4;
+
+/// Between a POST and the next creation, so that no call waits for that limit.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// From its creation to its POST.
 struct Timed {
     created: Timestamp,
     posted: Timestamp,
+    /// Which Connection.
+    through: usize,
     cluster: String,
     name: String,
 }
@@ -37,14 +44,21 @@ struct Timed {
 pub async fn measure(binary: &Path, many: usize) -> anyhow::Result<Vec<Figure>> {
     let stage = Stage::set(binary).await?;
     let namespace = stage.namespace("single").await?;
-    let vcenter = vcenters::connected(&stage.client, &namespace, CONNECTION, many, UPGRADE_SECS).await?;
+    let mut vendors = Vec::new();
+    for number in 0..CONNECTIONS {
+        let each = many.div_ceil(CONNECTIONS);
+        vendors.push(vcenters::connected(&stage.client, &namespace, &connection(number), each, UPGRADE_SECS).await?);
+    }
     let operator = stage.operator().await?;
-    stage.reachable(&namespace, CONNECTION).await?;
+    for number in 0..CONNECTIONS {
+        stage.reachable(&namespace, &connection(number)).await?;
+    }
     let (mark, api) = (stage.audit.mark()?, vcenters::batches(&stage, &namespace));
     let mut timed = Vec::new();
-    for number in 1..=many {
-        let (name, cluster) = (format!("b{number}"), vcenters::cluster(number));
-        let batch = vcenters::batch(&name, CONNECTION, &cluster)?;
+    for number in 0..many {
+        let (through, cluster) = (number % CONNECTIONS, vcenters::cluster(number / CONNECTIONS + 1));
+        let (name, vcenter) = (format!("b{number}"), &vendors[through]);
+        let batch = vcenters::batch(&name, &connection(through), &cluster)?;
         let created = Timestamp::now();
         vcenters::create(&api, &batch).await?;
         vcenter.log().wait_until(|log| !log.starts(&cluster).is_empty()).await;
@@ -53,34 +67,44 @@ pub async fn measure(binary: &Path, many: usize) -> anyhow::Result<Vec<Figure>> 
         timed.push(Timed {
             created,
             posted,
+            through,
             cluster,
             name,
         });
+        tokio::time::sleep(PAUSE).await;
     }
     vcenters::succeeded(api, many).await?;
-    stage.at_rest(&namespace, CONNECTION).await?;
+    for number in 0..CONNECTIONS {
+        stage.at_rest(&namespace, &connection(number)).await?;
+    }
     // Its Events are published by then too: whatever it still does, it does before it ends.
     operator.stop().await?;
     let asked = stage.audit.since(mark)?;
     let mut figures = vec![];
-    figures.extend(latency(&timed, &asked, &vcenter));
+    figures.extend(latency(&timed, &asked, &vendors));
     figures.extend(writes(&asked, many));
-    figures.extend(reads(&vcenter, many));
+    figures.extend(reads(&timed, &vendors));
     Ok(figures)
+}
+
+fn connection(number: usize) -> String {
+    format!("vc{number}")
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64() * 1000.0
 }
 
-fn latency(timed: &[Timed], asked: &[Asked], vcenter: &Running<VCenter>) -> Vec<Figure> {
+fn latency(timed: &[Timed], asked: &[Asked], vendors: &[Running<VCenter>]) -> Vec<Figure> {
     let all: Vec<f64> = timed.iter().map(|t| millis(t.created, t.posted)).collect();
     let how = format!(
-        "{} ClusterUpgradeBatches of one cluster each are created one after another through one Connection, each once the POST of the one before has \
-         arrived; time from just before the create request is sent to the arrival of the POST at the simulated vCenter, both on this machine's clock",
-        timed.len()
+        "{} ClusterUpgradeBatches of one cluster each are created one after another through {CONNECTIONS} Connections in turn, each {} ms after the POST \
+         of the one before has arrived; time from just before the create request is sent to the arrival of the POST at the simulated vCenter, both on this \
+         machine's clock",
+        timed.len(),
+        PAUSE.as_millis()
     );
-    let spans = spans(timed, asked, vcenter);
+    let spans = spans(timed, asked, vendors);
     vec![
         Figure::measure(
             "create to vendor POST, p50",
@@ -95,11 +119,11 @@ fn latency(timed: &[Timed], asked: &[Asked], vcenter: &Running<VCenter>) -> Vec<
 }
 
 /// Where the time goes: from each named moment to the next, the median over all upgrades.
-fn spans(timed: &[Timed], asked: &[Asked], vcenter: &Running<VCenter>) -> Value {
-    let requests = vcenter.log().requests();
+fn spans(timed: &[Timed], asked: &[Asked], vendors: &[Running<VCenter>]) -> Value {
+    let requests: Vec<Vec<Entry>> = vendors.iter().map(|v| v.log().requests()).collect();
     let mut spans: Vec<(&str, Vec<f64>)> = Vec::new();
     for one in timed {
-        let moments = moments(one, asked, &requests);
+        let moments = moments(one, asked, &requests[one.through]);
         for pair in moments.windows(2) {
             let (name, span) = (pair[1].0, millis(pair[0].1, pair[1].1));
             match spans.iter_mut().find(|(known, _)| *known == name) {
@@ -121,25 +145,22 @@ fn moments(one: &Timed, asked: &[Asked], requests: &[Entry]) -> Vec<(&'static st
         let such = |a: &&Asked| a.verb == verb && a.what == what && within(a.at) && name.is_none_or(|n| a.name == n);
         asked.iter().find(such).map(|a| a.at)
     };
-    let vendor = |path: &str| {
-        let such = |e: &&Entry| e.method == "GET" && e.path == path && within(e.wall);
-        requests.iter().find(such).map(|e| e.wall)
-    };
     let precheck = format!("{CLUSTERS}/{}", one.cluster);
+    let such = |e: &&Entry| e.method == "GET" && e.path == precheck && within(e.wall);
+    let prechecked = requests.iter().find(such).map(|e| e.wall);
     let found = [
         ("created", Some(one.created)),
-        ("1 create, watch, first decision (until the list is asked)", vendor(CLUSTERS)),
-        ("2 list, second decision (until the precheck is asked)", vendor(&precheck)),
+        ("1 create, watch, decision (until the precheck is asked)", prechecked),
         (
-            "3 precheck (until the live read of the resource)",
+            "2 precheck (until the live read of the resource)",
             api("get", "clusterupgradebatches", Some(&one.name)),
         ),
         (
-            "4 confirm (until the reservation is written)",
-            api("patch", "connections/status", Some(CONNECTION)),
+            "3 confirm (until the reservation is written)",
+            api("patch", "connections/status", Some(&connection(one.through))),
         ),
-        ("5 reserve (until the receipt is created)", api("create", "upgradereceipts", None)),
-        ("6 append, fresh TCP and TLS (until the POST arrives)", Some(one.posted)),
+        ("4 reserve (until the receipt is created)", api("create", "upgradereceipts", None)),
+        ("5 append, fresh TCP and TLS (until the POST arrives)", Some(one.posted)),
     ];
     let mut moments: Vec<(&'static str, Timestamp)> = Vec::new();
     for (name, at) in found {
@@ -195,17 +216,16 @@ fn writes(asked: &[Asked], many: usize) -> Vec<Figure> {
 }
 
 /// What the vendor is asked for each upgrade.
-fn reads(vcenter: &Running<VCenter>, many: usize) -> Vec<Figure> {
-    let requests = vcenter.log().requests();
+fn reads(timed: &[Timed], vendors: &[Running<VCenter>]) -> Vec<Figure> {
+    let (many, logs) = (timed.len(), vendors.iter().map(|v| v.log().requests()).collect::<Vec<_>>());
+    let requests = || logs.iter().flatten();
     let is_detail = |e: &&Entry| e.method == "GET" && e.path.starts_with(&format!("{CLUSTERS}/"));
-    let details = requests.iter().filter(is_detail).count();
-    let lists = requests.iter().filter(|e| e.method == "GET" && e.path == CLUSTERS).count();
-    let before = (1..=many).map(|number| {
-        let (path, cluster) = (format!("{CLUSTERS}/{}", vcenters::cluster(number)), vcenters::cluster(number));
-        let post = requests
-            .iter()
-            .find(|e| e.start && e.body.as_ref().is_some_and(|b| b.get(&cluster).is_some()));
-        let until = post.map_or(0, |post| post.number);
+    let details = requests().filter(is_detail).count();
+    let lists = requests().filter(|e| e.method == "GET" && e.path == CLUSTERS).count();
+    let before = timed.iter().map(|one| {
+        let (path, requests) = (format!("{CLUSTERS}/{}", one.cluster), &logs[one.through]);
+        let names_it = |e: &&Entry| e.start && e.body.as_ref().is_some_and(|body| body.get(&one.cluster).is_some());
+        let until = requests.iter().find(names_it).map_or(0, |post| post.number);
         requests.iter().filter(|e| e.path == path && e.number < until).count()
     });
     let prechecks: usize = before.sum();
@@ -223,8 +243,8 @@ fn reads(vcenter: &Running<VCenter>, many: usize) -> Vec<Figure> {
         Figure::count(
             "duplicate starts, one after another",
             Goal::AtMost(0.0),
-            float(vcenter.log().duplicates().len()),
-            "starts that the simulated vCenter committed beyond the first of each cluster and version",
+            float(vendors.iter().map(|v| v.log().duplicates().len()).sum()),
+            "starts that the simulated vCenters committed beyond the first of each cluster and version",
         ),
     ]
 }

@@ -147,7 +147,7 @@ pub(super) struct Meter {
     /// `spec.limits.requestsPerDay`.
     per_day: u32,
     clock: Clock,
-    /// What Central counts by as a second, and a little.
+    /// What Central counts by as a second.
     second: Duration,
     longest_hold: Duration,
 }
@@ -159,7 +159,7 @@ impl Meter {
             account,
             per_day,
             clock,
-            second: timing.central_second + timing.central_second / ON_ITS_WAY,
+            second: timing.central_second,
             longest_hold: timing.retry_max,
         }
     }
@@ -208,6 +208,7 @@ impl Meter {
     /// Takes a call of this second; how long to wait for one where there is none.
     fn take(&self, call: Charged) -> Result<Option<Duration>, VendorError> {
         let (now, mono) = (self.clock.wall(), self.clock.mono());
+        let window = self.second + self.second / ON_ITS_WAY;
         let mut calls = self.account.calls();
         if let Some(left) = calls.held_until.map(|until| until.since(mono)).filter(|left| !left.is_zero()) {
             let exhausted = calls.on(now).told.is_some_and(|told| told.left == 0);
@@ -226,7 +227,7 @@ impl Meter {
             drop(calls);
             return Err(self.used_up(self.quota()));
         }
-        while calls.recent.front().is_some_and(|at| mono.since(*at) >= self.second) {
+        while calls.recent.front().is_some_and(|at| mono.since(*at) >= window) {
             calls.recent.pop_front();
         }
         let allowed = calls.per_second.unwrap_or(PER_SECOND).clamp(1, PER_SECOND);
@@ -241,10 +242,7 @@ impl Meter {
         }
         // The one whose end makes room for this one; where all are places, whoever has one goes out or gives it back.
         let at = usize::try_from(taken - allowed).unwrap_or(usize::MAX);
-        let gone = calls
-            .recent
-            .get(at)
-            .map_or_else(|| mono.plus(self.second), |at| at.plus(self.second));
+        let gone = calls.recent.get(at).map_or_else(|| mono.plus(window), |at| at.plus(window));
         Ok(Some(gone.since(mono).max(Duration::from_millis(1))))
     }
 

@@ -45,8 +45,9 @@ fn fact<'a>(kind: &str, status: &'a Value) -> &'a str {
         "receipt" if has("end") => "end",
         "receipt" if has("answer") => "answer",
         "receipt" => "adopted",
-        // A start writes nothing but a reservation; the controller's own report always has more, or takes reservations away.
-        "Connection" if has("reservations") && status.as_object().is_some_and(|s| s.len() == 1) => "reserve",
+        // A start writes nothing but its reservation, and how many are in flight with it; the controller's own report has more, or takes reservations
+        // away.
+        "Connection" if has("reservations") && has("inFlight") && status.as_object().is_some_and(|s| s.len() == 2) => "reserve",
         "Connection" => "report",
         _ => status["state"].as_str().unwrap_or("rows"),
     }
@@ -63,7 +64,7 @@ fn effects_are_named_by_what_they_are_for() {
     let status = |status: Value| serde_json::json!({"metadata": {"resourceVersion": "1"}, "status": status});
     let receipt = serde_json::json!({"spec": {"claim": {"holder": "me"}}});
     assert_eq!(named(Method::POST, "upgradereceipts", receipt).unwrap(), "POST receipt");
-    let reserve = status(serde_json::json!({"reservations": [{"target": "domain-c1"}]}));
+    let reserve = status(serde_json::json!({"reservations": [{"target": "domain-c1"}], "inFlight": 1}));
     let connection = "namespaces/x/connections/vc/status";
     assert_eq!(named(Method::PATCH, connection, reserve).unwrap(), "PATCH Connection reserve");
     let report = status(serde_json::json!({"reservations": null, "inFlight": 1}));

@@ -273,7 +273,7 @@ fn states(all: &[FirmwareUpgrade]) -> BTreeMap<String, usize> {
     states
 }
 
-/// What goes wrong at Central: answers of starts that are lost after it took them, and calls that were one too many.
+/// What goes wrong at Central: answers of starts that are lost after it took them, calls that were one too many, and reads that bring nothing.
 fn trouble(central: &Running<Central>, upgrades: usize) -> u64 {
     let some = u64::try_from(upgrades / 12).unwrap_or(1);
     let throttled = Action::Status {
@@ -291,6 +291,20 @@ fn trouble(central: &Running<Central>, upgrades: usize) -> u64 {
     central
         .faults()
         .add(Rule::new(throttled).on(aruba::starts()).skipping(some).times(1));
+    // A while in which nothing can be read, of groups neither: first when all wait, then again with runs under way.
+    let away = || Action::Status {
+        status: 503,
+        body: BodyKind::Html,
+        when: When::Before,
+        headers: Vec::new(),
+    };
+    let looks = upgrades.saturating_mul(2);
+    for (skipped, calls) in [(0, looks / 4), (looks * 2, looks / 4)] {
+        let (skipped, calls) = (u64::try_from(skipped).unwrap_or(0), u64::try_from(calls).unwrap_or(1));
+        central
+            .faults()
+            .add(Rule::new(away()).on(aruba::reads()).skipping(skipped).times(calls));
+    }
     some
 }
 
