@@ -165,8 +165,7 @@ fn without_default(text: &str) -> (String, Option<String>) {
         return (text.to_owned(), None);
     };
     let (default, after) = rest.split_once(". ").unwrap_or((rest.trim_end_matches('.'), ""));
-    let meaning = format!("{}{after}", before);
-    (meaning.trim().to_owned(), Some(default.to_owned()))
+    (format!("{before}{after}").trim().to_owned(), Some(default.to_owned()))
 }
 
 /// What a value must be like.

@@ -71,7 +71,8 @@ fn fix(connection: &Connection, reason: &str, message: &str, namespace: &str, na
         ConnectionType::ArubaCentral => &["clientID", "clientSecret", "refreshToken"][..],
         ConnectionType::VCenter | ConnectionType::RecoveryAppliance | ConnectionType::Hmc => &["username", "password"],
     };
-    let files: String = keys.iter().map(|key| format!(" --from-file={key}")).collect();
+    let files: Vec<String> = keys.iter().map(|key| format!("--from-file={key}")).collect();
+    let files = files.join(" ");
     let endpoint = connection.spec.url.trim_start_matches("https://").trim_end_matches('/');
     let endpoint = if endpoint.contains(':') {
         endpoint.to_owned()
@@ -84,14 +85,14 @@ fn fix(connection: &Connection, reason: &str, message: &str, namespace: &str, na
     }
     match reason {
         "SecretNotFound" => {
-            format!("kubectl create secret generic {secret} -n {namespace}{files}   # files of these names")
+            format!("kubectl create secret generic {secret} -n {namespace} {files}   # files of these names")
         }
         "SecretIncomplete" => format!(
             "kubectl describe secret {secret} -n {namespace}   # it needs the keys {}",
             keys.join(", ")
         ),
         "AuthFailed" | "PasswordExpired" => {
-            format!("kubectl create secret generic {secret} -n {namespace}{files} --dry-run=client -o yaml | kubectl apply -f -")
+            format!("kubectl create secret generic {secret} -n {namespace} {files} --dry-run=client -o yaml | kubectl apply -f -")
         }
         "TLSUntrusted" => format!("openssl s_client -showcerts -connect {endpoint} </dev/null   # then its issuer into spec.caBundlePEM"),
         "Unreachable" => format!("curl -kv https://{endpoint}   # from where Windlass runs; see also its NetworkPolicy"),

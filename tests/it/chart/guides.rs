@@ -75,10 +75,8 @@ impl Reader {
     /// Does what a command says, which must succeed.
     async fn run(&mut self, command: &str) {
         let mut words = words(command);
-        let written = match words.iter().position(|word| word == ">") {
-            Some(at) => words.split_off(at).pop(),
-            None => None,
-        };
+        let into = words.iter().position(|word| word == ">");
+        let written = into.and_then(|at| words.split_off(at).pop());
         // Another cluster is another plane.
         if words.starts_with(&["kubectl", "config", "use-context"].map(str::to_owned)) {
             self.plane = Plane::start(Options::default()).await.unwrap();

@@ -58,11 +58,11 @@ fn a_reason_comes_with_the_states_that_its_line_says() {
         let conditions = status["conditions"].as_array().unwrap();
         let ready = conditions.iter().find(|c| c["type"] == "Ready").unwrap();
         let reason = ready["reason"].as_str().unwrap();
-        let states = &explained[reason];
-        let any = states.contains("that of the run");
+        let expected = &explained[reason];
+        let any = expected.contains("that of the run");
         assert!(
-            any || states.contains(state),
-            "{reason} is told to come with {states}, and came with {state}"
+            any || expected.contains(state),
+            "{reason} is told to come with {expected}, and came with {state}"
         );
         looked_at += 1;
     }
