@@ -73,7 +73,7 @@ fn waiting_looks_like_the_table_says() {
 fn a_start_and_its_run_look_like_the_table_says() {
     let accepted = || receipt(Receipt::no(1).accepted(0));
     let past = TIMEOUT + 60;
-    for (facts, expected) in [
+    for (facts, expected) in vec![
         (now(receipt(Receipt::no(1))), "PENDING Starting Reconciling"),
         (now(receipt(Receipt::no(1)).doubted(90)), "UNKNOWN StartInDoubt Reconciling"),
         (now(receipt(Receipt::no(1).lost(10))), "UNKNOWN StartInDoubt Reconciling"),

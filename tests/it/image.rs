@@ -257,6 +257,7 @@ async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::R
     names.told_to(&root)?;
     let before = files(&root);
     let lease = format!("windlass-{}", world.namespace);
+    world.grant_lease(&lease).await?;
     let operator = [
         "/usr/bin/windlass",
         "run",
