@@ -298,16 +298,13 @@ fn a_refused_try_of_ours_says_why_and_is_not_repeated_at_once() {
             "the API server's clock is 41 s ahead".to_owned(),
             Mono(facts.mono.0.saturating_sub(Duration::from_secs(ago))),
         );
-        facts
-            .with(|f| {
-                f.refusals = vec![Refusal {
-                    key: cluster(C8),
-                    why,
-                    at,
-                    before: 0,
-                }]
-            })
-            .decide()
+        let refusal = Refusal {
+            key: cluster(C8),
+            why,
+            at,
+            before: 0,
+        };
+        facts.with(|f| f.refusals = vec![refusal]).decide()
     };
     let soon = refused(1);
     assert!(soon.rows[0].message.as_deref().unwrap().contains("41 s ahead"));

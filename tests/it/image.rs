@@ -282,12 +282,12 @@ async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::R
     let child = plane.spawn(&program, &args, &env, &log).await?;
 
     let url = format!("https://{HOST}:{}", world.vcenter.address().port());
-    let mut named = world.connection("vc");
-    named["spec"]["url"] = json!(url);
+    let mut at_host = world.connection("vc");
+    at_host["spec"]["url"] = json!(url);
     world.secret("vc", crate::sim::vcenter::USER, crate::sim::vcenter::PASSWORD).await?;
-    world.apply(&named).await?;
+    world.apply(&at_host).await?;
     world.connected("vc", "Reachable").await?;
-    let mut public = named.clone();
+    let mut public = at_host.clone();
     public["metadata"]["name"] = json!("public");
     public["spec"].as_object_mut().unwrap().remove("caBundlePEM");
     world.apply(&public).await?;

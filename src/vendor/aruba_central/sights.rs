@@ -45,9 +45,9 @@ pub(super) fn of(asked: &Asked, read: Read) -> Sight {
     let states = states(rows.values());
     let lines: Vec<Line> = rows.into_values().map(|row| line(row, &groups)).collect();
     let fleet = Fleet {
-        offers,
         asked_groups,
         asked_versions,
+        offers,
         ..Fleet::of(lines, groups.into_keys().collect(), unknown_groups)
     };
     trouble.truncate(MOST_TROUBLES);
