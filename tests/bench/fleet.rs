@@ -13,7 +13,6 @@ use futures::stream;
 use kube::Api;
 use kube::Client;
 use kube::ResourceExt as _;
-use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::PostParams;
@@ -240,11 +239,11 @@ async fn model(stage: &Stage, namespace: &str) -> anyhow::Result<(ClusterUpgrade
         stage.at_rest(namespace, CONNECTION).await?;
         operator.stop().await?;
     }
+    let batch = api.get("b1").await?;
+    let name = batch.status.as_ref().and_then(|s| s.targets.first()?.receipt.clone());
+    let name = name.ok_or_else(|| anyhow::anyhow!("a finished upgrade without a receipt"))?;
     let receipts: Api<UpgradeReceipt> = Api::all(stage.client.clone());
-    let ours = ListParams::default().fields(&format!("spec.claim.run.namespace={namespace}"));
-    let receipt = receipts.list(&ours.limit(1)).await?.items.pop();
-    let receipt = receipt.ok_or_else(|| anyhow::anyhow!("a finished upgrade without a receipt"))?;
-    Ok((api.get("b1").await?, receipt))
+    Ok((batch, receipts.get(&name).await?))
 }
 
 /// When a receipt was created: that is when its run began.
