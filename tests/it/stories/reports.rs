@@ -69,7 +69,14 @@ async fn columns_tell_how_far_it_is() -> anyhow::Result<()> {
         .await?;
     world.row("b", "domain-c1", "RUNNING", "Running").await?;
     world.finish();
-    let status = world.reason("b", "RUNNING", "WaitingForSoak").await?;
+    // Its first word may be of a moment that passes before the table is read.
+    let status = world
+        .until("b", "an hour of soak", |s| {
+            let next = s.json["nextActionAt"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+            let far = |at: jiff::Timestamp| at.duration_since(jiff::Timestamp::now()) > jiff::SignedDuration::from_mins(30);
+            (s.state(), s.reason()) == ("RUNNING", "WaitingForSoak") && next.is_some_and(far)
+        })
+        .await?;
     let table = world.kubectl(&["get", "cub"]).await?;
     let mut lines = table.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
     assert_eq!(
