@@ -74,7 +74,7 @@ async fn columns_tell_how_far_it_is() -> anyhow::Result<()> {
         .until("b", "an hour of soak", |s| {
             let next = s.json["nextActionAt"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
             let far = |at: jiff::Timestamp| at.duration_since(jiff::Timestamp::now()) > jiff::SignedDuration::from_mins(30);
-            (s.state(), s.reason()) == ("RUNNING", "WaitingForSoak") && next.is_some_and(far)
+            s.state() == "RUNNING" && s.reason() == "WaitingForSoak" && next.is_some_and(far)
         })
         .await?;
     let table = world.kubectl(&["get", "cub"]).await?;
