@@ -169,7 +169,7 @@ impl Here<'_> {
         Ok(Options {
             config: kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?,
             namespace: "windlass-system".to_owned(),
-            lease: "windlass-in-process".to_owned(),
+            lease: "windlass".to_owned(),
             pod: "bench".to_owned(),
             watch: Vec::new(),
             shard: Shard::default(),
