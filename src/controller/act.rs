@@ -195,7 +195,12 @@ async fn permit<K: Upgrade>(
             .await
         {
             // What was read of the Connection was behind, and the look is as good as it was: only what was read live is read again.
-            Err(Refused::SlotContended) if context.permits.in_time(&confirmed.plan) => {}
+            Err(contended @ Refused::SlotContended) if context.permits.in_time(&confirmed.plan) => {
+                tracing::info!(
+                    kind = who.kind.word(), namespace = %who.namespace, name = %who.name, target = %effect.key, because = %contended,
+                    "reading again"
+                );
+            }
             other => break (confirmed, other?),
         }
     };

@@ -2,6 +2,7 @@
 //!
 //! One task feeds it from a watch. Whoever gathers facts says which targets it cares for, and is woken when a receipt of one changes.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -41,6 +42,10 @@ struct Inner {
     by_hash: HashMap<String, OfTarget>,
     /// The open receipt of each ledger that has one: few among many, and asked for in every pass.
     open: HashMap<String, Arc<Receipt>>,
+    /// The same by the Connection that they were written through: what they are about, by hash.
+    through: HashMap<Who, BTreeMap<String, String>>,
+    /// The same by who asked for them: namespace, kind and name.
+    asked: HashMap<(String, String, String), BTreeSet<String>>,
     /// What a relist has brought so far; replaces everything when it is done.
     relist: Option<HashMap<String, OfTarget>>,
     interested: HashMap<String, Vec<Arc<Who>>>,
@@ -113,6 +118,8 @@ impl Ledgers {
             Event::InitDone => {
                 inner.by_hash = inner.relist.take().unwrap_or_default();
                 inner.open.clear();
+                inner.through.clear();
+                inner.asked.clear();
                 let hashes: Vec<String> = inner.by_hash.keys().cloned().collect();
                 for hash in &hashes {
                     inner.index(hash);
@@ -266,9 +273,8 @@ impl Ledgers {
     /// Objects of the targets whose open receipts were written through a Connection.
     pub fn open_through(&self, namespace: &str, connection: &str) -> BTreeSet<String> {
         let inner = self.inner();
-        let open = inner.open.values();
-        let through = open.filter(|r| r.run.namespace == namespace && r.connection == connection);
-        through.filter_map(|r| TargetKey::parse(&r.target)).map(|key| key.object).collect()
+        let through = inner.through.get(&Who::connection(namespace, connection));
+        through.into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
     /// The receipt with this sequence is in a target's ledger, as cached.
@@ -283,8 +289,14 @@ impl Ledgers {
 
     /// Open receipts that a resource asked for.
     pub fn open_of(&self, namespace: &str, kind: &str, name: &str) -> Vec<Arc<Receipt>> {
-        let asked_by = |r: &&Arc<Receipt>| r.run.namespace == namespace && r.requested_by.kind == kind && r.requested_by.name == name;
-        self.inner().open.values().filter(asked_by).cloned().collect()
+        let inner = self.inner();
+        let asked = inner.asked.get(&(namespace.to_owned(), kind.to_owned(), name.to_owned()));
+        asked
+            .into_iter()
+            .flatten()
+            .filter_map(|hash| inner.open.get(hash))
+            .cloned()
+            .collect()
     }
 }
 
@@ -302,10 +314,29 @@ impl Inner {
     /// Keeps `open` in step with a ledger that changed.
     fn index(&mut self, hash: &str) {
         let last = self.by_hash.get(hash).and_then(|l| l.values().next_back());
-        match last.and_then(Entry::open).cloned() {
-            Some(open) => self.open.insert(hash.to_owned(), open),
-            None => self.open.remove(hash),
-        };
+        let now = last.and_then(Entry::open).cloned();
+        if let Some(before) = self.open.remove(hash) {
+            let (through, asked) = (through(&before), asker(&before));
+            if let Some(open) = self.through.get_mut(&through) {
+                open.remove(hash);
+                if open.is_empty() {
+                    self.through.remove(&through);
+                }
+            }
+            if let Some(open) = self.asked.get_mut(&asked) {
+                open.remove(hash);
+                if open.is_empty() {
+                    self.asked.remove(&asked);
+                }
+            }
+        }
+        if let Some(now) = now {
+            if let Some(key) = TargetKey::parse(&now.target) {
+                self.through.entry(through(&now)).or_default().insert(hash.to_owned(), key.object);
+            }
+            self.asked.entry(asker(&now)).or_default().insert(hash.to_owned());
+            self.open.insert(hash.to_owned(), now);
+        }
     }
 }
 
@@ -364,10 +395,21 @@ impl Entry {
 
     fn connection(&self) -> Option<Who> {
         match self {
-            Entry::Read(receipt) => Some(Who::connection(&receipt.run.namespace, &receipt.connection)),
+            Entry::Read(receipt) => Some(through(receipt)),
             Entry::Unreadable(_) => None,
         }
     }
+}
+
+/// The Connection that a receipt was written through.
+fn through(receipt: &Receipt) -> Who {
+    Who::connection(&receipt.run.namespace, &receipt.connection)
+}
+
+/// Who asked for a receipt.
+fn asker(receipt: &Receipt) -> (String, String, String) {
+    let by = &receipt.requested_by;
+    (receipt.run.namespace.clone(), by.kind.clone(), by.name.clone())
 }
 
 fn facts(receipt: &Receipt) -> usize {

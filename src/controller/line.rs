@@ -26,6 +26,9 @@ pub struct Place {
     pub from: Timestamp,
     /// Object of the target that it would start.
     pub object: String,
+    /// It found no slot for that. What is about to start something needs nobody to tell it of a slot: each of a hundred that are would be told of
+    /// each of the others.
+    pub waits: bool,
 }
 
 /// Every resource that would start something but for a slot of its Connection.
@@ -61,10 +64,12 @@ impl Line {
         ahead.map(|(_, p)| p.object.clone()).collect()
     }
 
-    /// The first `many` of those whose time has come.
+    /// The first `many` of those whose time has come and that wait for a slot.
     pub fn first(&self, connection: &Who, many: usize, now: Timestamp) -> Vec<Who> {
         let places = self.places();
-        let waiting = places.iter().filter(|(_, p)| p.connection == *connection && p.from <= now);
+        let waiting = places
+            .iter()
+            .filter(|(_, p)| p.waits && p.connection == *connection && p.from <= now);
         let mut waiting: Vec<(Timestamp, &Who)> = waiting.map(|(who, p)| (p.created, who)).collect();
         waiting.sort_by_key(|(created, who)| order(*created, who));
         waiting.into_iter().take(many).map(|(_, who)| who.clone()).collect()
@@ -94,7 +99,21 @@ mod tests {
             created: at(created),
             from: at(from),
             object: format!("domain-{name}"),
+            waits: true,
         }
+    }
+
+    #[test]
+    fn who_is_about_to_start_is_ahead_of_others_and_is_not_told_of_slots() {
+        let (line, vc1) = (Line::default(), Who::connection("a", "vc1"));
+        let starts = Place {
+            waits: false,
+            ..place("starts", 10, 0)
+        };
+        line.take(&batch("starts"), Some(starts));
+        line.take(&batch("waits"), Some(place("waits", 20, 0)));
+        assert_eq!(line.first(&vc1, 2, at(100)), [batch("waits")]);
+        assert_eq!(line.ahead(&batch("waits"), &vc1, at(20), at(100)).len(), 1);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::upgrade::decision::Look;
 use crate::upgrade::decision::What;
 use crate::upgrade::facts::Facts;
 use crate::upgrade::facts::TargetFacts;
+use crate::upgrade::reason::Reason;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Mono;
@@ -165,6 +166,7 @@ fn line_up<K: Upgrade>(context: &Context, who: &Who, object: &K, decision: &Deci
         created: gather::created(object),
         from: next.from,
         object: next.object.clone(),
+        waits: decision.blockers.iter().any(|blocker| blocker.reason == Reason::LimitReached),
     });
     stand(context, who, place);
 }

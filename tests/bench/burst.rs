@@ -104,10 +104,14 @@ async fn once(binary: &Path, upgrades: usize, connections: usize) -> anyhow::Res
         .try_for_each(|()| futures::future::ready(Ok(())))
         .await?;
     let created = Timestamp::now().duration_since(began).as_secs_f64();
-    for (number, vcenter) in vendors.iter().enumerate() {
-        let share = all.len() / connections + usize::from(number < all.len() % connections);
-        vcenter.log().wait_until(|log| log.committed().len() >= share).await;
-    }
+    let started = async {
+        for (number, vcenter) in vendors.iter().enumerate() {
+            let share = all.len() / connections + usize::from(number < all.len() % connections);
+            vcenter.log().wait_until(|log| log.committed().len() >= share).await;
+        }
+        Ok(())
+    };
+    operator.during(started).await?;
     let cpu = operator.cpu()? - cpu;
     let posts: Vec<f64> = vendors
         .iter()

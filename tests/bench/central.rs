@@ -65,7 +65,11 @@ pub async fn measure(binary: &Path, customers: u16) -> anyhow::Result<Vec<Figure
     };
     create(&stage, &namespace, customers).await?;
     let all = usize::from(customers);
-    central.log().wait_until(|log| log.committed().len() >= all).await;
+    let started = async {
+        central.log().wait_until(|log| log.committed().len() >= all).await;
+        Ok(())
+    };
+    operator.during(started).await?;
     let calls = central.charged_today() - begun.calls;
     let refused = central.over_quota();
     let posts = central.log().posts();

@@ -61,7 +61,11 @@ pub async fn measure(binary: &Path, many: usize) -> anyhow::Result<Vec<Figure>> 
         let batch = vcenters::batch(&name, &connection(through), &cluster)?;
         let created = Timestamp::now();
         vcenters::create(&api, &batch).await?;
-        vcenter.log().wait_until(|log| !log.starts(&cluster).is_empty()).await;
+        let started = async {
+            vcenter.log().wait_until(|log| !log.starts(&cluster).is_empty()).await;
+            Ok(())
+        };
+        operator.during(started).await?;
         let post = vcenter.log().posts().pop();
         let posted = post.ok_or_else(|| anyhow::anyhow!("a start without a POST"))?.wall;
         timed.push(Timed {
@@ -73,7 +77,7 @@ pub async fn measure(binary: &Path, many: usize) -> anyhow::Result<Vec<Figure>> 
         });
         tokio::time::sleep(PAUSE).await;
     }
-    vcenters::succeeded(api, many).await?;
+    operator.during(vcenters::succeeded(api, many)).await?;
     for number in 0..CONNECTIONS {
         stage.at_rest(&namespace, &connection(number)).await?;
     }

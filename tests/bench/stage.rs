@@ -159,6 +159,19 @@ impl Operator {
         Ok(())
     }
 
+    /// Does something that only goes on as long as the operator runs: one that ended would be waited for in vain.
+    pub async fn during<T>(&self, what: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        tokio::select! {
+            biased;
+            done = what => done,
+            end = self.child.wait() => {
+                let log = self.child.log();
+                let last: Vec<&str> = log.lines().rev().take(5).collect();
+                anyhow::bail!("the operator ended by itself: {:?}\n{}", end?, last.join("\n"))
+            }
+        }
+    }
+
     /// What its endpoint at this path answers; `None` while nobody listens.
     pub async fn get(&self, path: &str) -> anyhow::Result<Option<String>> {
         let Ok(mut stream) = tokio::net::TcpStream::connect(&self.listen).await else {

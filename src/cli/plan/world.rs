@@ -385,6 +385,8 @@ impl ForKind for LineUp<'_> {
             created: self.created,
             from: Timestamp::MIN,
             object: K::key(self.authority.clone(), self.object).object,
+            // A plan tells nobody of slots.
+            waits: false,
         };
         self.snapshot.line_up(&who, place);
     }

@@ -45,8 +45,9 @@ fn fact<'a>(kind: &str, status: &'a Value) -> &'a str {
         "receipt" if has("end") => "end",
         "receipt" if has("answer") => "answer",
         "receipt" => "adopted",
-        // A start writes nothing but its reservation, and how many are in flight with it; the controller's own report has more, or takes reservations
-        // away.
+        // A start writes its reservation, and how many are in flight with it, and nothing else; the controller's own report has more, or less, or takes
+        // the last reservation away. One that takes away some of several and counts anew at once would pass for a start's: stories with several
+        // targets tell the two apart by what is in the receipts.
         "Connection" if has("reservations") && has("inFlight") && status.as_object().is_some_and(|s| s.len() == 2) => "reserve",
         "Connection" => "report",
         _ => status["state"].as_str().unwrap_or("rows"),
