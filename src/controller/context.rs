@@ -39,7 +39,6 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::upgrade::facts::Refusal;
 use crate::upgrade::receipt::BootId;
-use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
 use crate::upgrade::timing::Timing;
 
@@ -115,12 +114,6 @@ pub struct Scope {
 impl Context {
     fn scope(&self, namespace: &str) -> Option<&Scope> {
         self.scopes.iter().find(|s| s.namespace.as_deref().is_none_or(|n| n == namespace))
-    }
-
-    /// An attempt of this process holds the receipt, and never came to use it: nothing was sent, and nobody else may say so.
-    pub fn abandoned(&self, receipt: &Receipt) -> bool {
-        let ours = receipt.holder.as_ref().filter(|h| self.boot.made(h));
-        ours.is_some_and(|h| !self.permits.knows(h))
     }
 
     /// Whether this process serves a namespace.

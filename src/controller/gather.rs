@@ -31,6 +31,7 @@ use crate::upgrade::facts::Usable;
 use crate::upgrade::facts::Wish;
 use crate::upgrade::ledger::Damaged;
 use crate::upgrade::ledger::Ledger;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::schedule::InvalidSchedule;
 use crate::upgrade::schedule::Schedule;
@@ -89,8 +90,8 @@ pub trait Known {
     /// When somebody asked for a look at a resource that bears this value of the annotation now.
     fn asked_to_look(&self, uid: &str, value: Option<&str>) -> Option<Mono>;
 
-    /// An attempt of this process holds the receipt, and never came to use it.
-    fn abandoned(&self, receipt: &Receipt) -> bool;
+    /// What this process has to do with a receipt.
+    fn custody(&self, receipt: &Receipt) -> Custody;
 
     /// What became of the token with which the vendor's people may schedule an upgrade.
     fn handed_over(&self, connection: &Who) -> Option<HandedOver>;
@@ -144,8 +145,8 @@ impl Known for Context {
         self.asked.since(uid, value, self.clock.mono())
     }
 
-    fn abandoned(&self, receipt: &Receipt) -> bool {
-        Context::abandoned(self, receipt)
+    fn custody(&self, receipt: &Receipt) -> Custody {
+        self.permits.custody(receipt)
     }
 
     fn handed_over(&self, connection: &Who) -> Option<HandedOver> {
@@ -354,7 +355,7 @@ fn target(
     let ledger = ledger(&key);
     let open: Option<&Receipt> = ledger.as_ref().ok().and_then(|l| l.open());
     let seen = open.map(|r| known.ledgers().seen(r, facts.mono, &facts.timing)).unwrap_or_default();
-    let abandoned_by_us = open.is_some_and(|r| known.abandoned(r));
+    let custody = open.map(|r| known.custody(r)).unwrap_or_default();
     let mut held = known.held(&facts.subject.namespace, &key);
     if connection.is_none() {
         held.sights.push(blind(&key, facts));
@@ -366,7 +367,7 @@ fn target(
         sights: held.sights,
         unchanged_since: held.unchanged_since,
         seen,
-        abandoned_by_us,
+        custody,
     }
 }
 

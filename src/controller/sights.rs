@@ -330,6 +330,7 @@ mod tests {
     use crate::upgrade::conclude::Conclusion;
     use crate::upgrade::conclude::Evidence;
     use crate::upgrade::conclude::conclude;
+    use crate::upgrade::memory::Custody;
     use crate::upgrade::memory::Seen;
     use crate::upgrade::receipt::Receipt;
     use crate::upgrade::timing::Timing;
@@ -365,7 +366,7 @@ mod tests {
                     doubt: Some(Mono::default()),
                     ..Seen::default()
                 },
-                abandoned_by_us: false,
+                custody: Custody::None,
                 timeout: Duration::from_hours(8),
                 wall: receipt.created,
                 mono,

@@ -151,7 +151,7 @@ async fn follow(context: &Arc<Context>, receipt: &Receipt) {
         sights: &held.sights,
         unchanged_since: held.unchanged_since,
         seen: context.ledgers.seen(receipt, context.clock.mono(), &context.timing),
-        abandoned_by_us: context.abandoned(receipt),
+        custody: context.permits.custody(receipt),
         timeout: kinds::timeout(key.vendor, receipt),
         wall: context.clock.wall(),
         mono: context.clock.mono(),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use super::memory::Custody;
 use super::memory::Seen;
 use super::receipt::Answer;
 use super::receipt::EndKind;
@@ -43,9 +44,8 @@ pub struct Evidence<'a> {
     pub unchanged_since: Option<Mono>,
     /// When this process first saw the receipt's facts.
     pub seen: Seen,
-    /// The receipt names this process as holder, and no task here ever claimed its permit. A task that claimed it and died is *not*
-    /// this: it may have sent.
-    pub abandoned_by_us: bool,
+    /// What this process has to do with it.
+    pub custody: Custody,
     /// How long an accepted run may take.
     pub timeout: Duration,
     /// Wall clock.
@@ -182,6 +182,9 @@ pub fn conclude(receipt: &Receipt, evidence: &Evidence<'_>) -> Conclusion {
     }
 }
 
+/// What a process knows and has not stored yet.
+const IN_HAND: &str = "the answer that this process has in hand and could not store yet";
+
 struct Judge<'a> {
     receipt: &'a Receipt,
     e: &'a Evidence<'a>,
@@ -204,11 +207,15 @@ impl Judge<'_> {
             Verdict::Started if !matches!(standing, Standing::Accepted { .. }) => Some(Conclusion::Adopt { how, job: None }),
             Verdict::Started => None,
             Verdict::NotStarted if matches!(standing, Standing::Accepted { .. } | Standing::Refused) => None,
-            Verdict::NotStarted if standing == Standing::Sending && self.e.abandoned_by_us => None,
+            Verdict::NotStarted if standing == Standing::Sending && self.e.custody == Custody::Abandoned => None,
             // The request may still be under way to the vendor: a person cannot know, so their word waits out the grace too, and
             // what the vendor shows meanwhile outweighs it.
             Verdict::NotStarted => Some(match self.proof() {
                 Some((how, job)) => Conclusion::Adopt { how, job },
+                None if self.e.custody == Custody::InHand => Conclusion::Doubt {
+                    stalled: false,
+                    why: format!("{how}; honoured if {IN_HAND} does not say otherwise"),
+                },
                 None if self.at_rest_after_grace() => return end(EndKind::NotTaken),
                 None => Conclusion::Doubt {
                     stalled: false,
@@ -219,7 +226,7 @@ impl Judge<'_> {
     }
 
     fn sending(&self) -> Conclusion {
-        if self.e.abandoned_by_us {
+        if self.e.custody == Custody::Abandoned {
             return Conclusion::End {
                 kind: EndKind::Withdrawn,
                 how: "its holder never used it; nothing was sent".to_owned(),

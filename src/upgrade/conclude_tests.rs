@@ -1,3 +1,4 @@
+use super::super::memory::Custody;
 use super::super::receipt::Note;
 use super::super::sight::Looks;
 use super::super::testing::*;
@@ -9,7 +10,7 @@ struct Case {
     seen: Seen,
     sights: Vec<Sight>,
     now: u64,
-    abandoned: bool,
+    custody: Custody,
 }
 
 impl Case {
@@ -20,7 +21,7 @@ impl Case {
             seen: Seen::default(),
             sights: Vec::new(),
             now: 10 * GRACE,
-            abandoned: false,
+            custody: Custody::None,
         }
     }
     /// The answer was lost, known here since second 0.
@@ -66,7 +67,7 @@ impl Case {
                 sights: &self.sights,
                 unchanged_since: unchanged_since(&self.sights),
                 seen: self.seen,
-                abandoned_by_us: self.abandoned,
+                custody: self.custody,
                 timeout: Duration::from_secs(TIMEOUT),
                 wall: at(self.now),
                 mono: mono(self.now),
@@ -256,15 +257,30 @@ fn a_receipt_that_is_being_sent_belongs_to_its_holder() {
 #[test]
 fn a_receipt_of_ours_that_was_never_claimed_is_withdrawn_and_no_other() {
     let mut ours = Case::of(Receipt::no(1));
-    ours.abandoned = true;
+    ours.custody = Custody::Abandoned;
     assert_eq!(ours.end(), Some(EndKind::Withdrawn));
     ours.receipt = ours.receipt.lost(5);
     assert_eq!(ours.end(), None, "what has an answer was sent");
     let mut told = Case::of(Receipt::no(1))
         .resolved(Verdict::NotStarted)
         .seen(|s| s.doubt = Some(mono(0)));
-    told.abandoned = true;
+    told.custody = Custody::Abandoned;
     assert_eq!(told.now(1).end(), Some(EndKind::Withdrawn));
+}
+
+#[test]
+fn nothing_but_better_evidence_is_concluded_over_an_answer_that_this_process_has_in_hand() {
+    let sent = Case::of(Receipt::no(1)).seen(|s| s.doubt = Some(mono(0)));
+    let sent = sent.sights(still_twice(FROM)).now(2 * GRACE);
+    assert_eq!(sent.end(), Some(EndKind::NotTaken), "whoever has nothing in hand concludes");
+    let in_hand = Case {
+        custody: Custody::InHand,
+        ..sent
+    };
+    assert_eq!(in_hand.doubts(), Some(false), "the answer will end it, no person is needed");
+    let told = in_hand.resolved(Verdict::NotStarted);
+    assert_eq!(told.doubts(), Some(false), "who says so does not know the answer");
+    assert!(told.sights([Sight::moving(5, TO)]).adopts());
 }
 
 #[test]

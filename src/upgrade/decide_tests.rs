@@ -5,6 +5,7 @@ use super::super::decision::What;
 use super::super::facts::Options;
 use super::super::facts::Refusal;
 use super::super::ledger::Damaged;
+use super::super::memory::Custody;
 use super::super::reason::Reason;
 use super::super::reason::State;
 use super::super::receipt::EndKind;
@@ -280,7 +281,7 @@ fn evidence_is_written_before_anything_is_shown_of_it() {
         }
     ));
     let mut abandoned = TargetFacts::of(C8).receipts([Receipt::no(1)]);
-    abandoned.abandoned_by_us = true;
+    abandoned.custody = Custody::Abandoned;
     assert!(matches!(
         write(abandoned, 100),
         Fact::End {

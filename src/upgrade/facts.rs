@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::ledger::Damaged;
 use super::ledger::Ledger;
 use super::ledger::Wanted;
+use super::memory::Custody;
 use super::memory::Seen;
 use super::quota::Quota;
 use super::receipt::Receipt;
@@ -216,8 +217,8 @@ pub struct TargetFacts {
     pub unchanged_since: Option<Mono>,
     /// First-seen times of its open receipt.
     pub seen: Seen,
-    /// Its open receipt names this process as holder, and no task of this process ever claimed its permit.
-    pub abandoned_by_us: bool,
+    /// What this process has to do with its open receipt.
+    pub custody: Custody,
 }
 
 /// What the spec wishes for one target.

@@ -24,6 +24,18 @@ pub struct Seen {
     pub refused: Option<Mono>,
 }
 
+/// What this process has to do with an open receipt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Custody {
+    /// Nothing, or nothing any more: what its task was told is in the receipt.
+    #[default]
+    None,
+    /// It names this process as holder, and no task here ever claimed its permit. A task that claimed it and died is *not* this: it may have sent.
+    Abandoned,
+    /// A task here has its permit, or an answer that is not stored yet: no evidence says more than that answer will.
+    InHand,
+}
+
 /// First-seen times of every open receipt this process knows, by its name and with its time of creation: a ledger that was removed begins
 /// with the same names again, and what is long known of the old receipt is nothing that is known of the new one.
 #[derive(Debug, Default)]

@@ -344,7 +344,7 @@ impl Bench<'_> {
             sights: &self.target.sights,
             unchanged_since: self.target.unchanged_since,
             seen: self.target.seen,
-            abandoned_by_us: self.target.abandoned_by_us,
+            custody: self.target.custody,
             timeout: self.facts.timeout,
             wall: self.facts.wall,
             mono: self.facts.mono,

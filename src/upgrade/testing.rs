@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::facts::*;
 use super::ledger::Ledger;
+use super::memory::Custody;
 use super::memory::Seen;
 use super::receipt::*;
 use super::sight::*;
@@ -339,7 +340,7 @@ impl TargetFacts {
             sights: Vec::new(),
             unchanged_since: None,
             seen: Seen::default(),
-            abandoned_by_us: false,
+            custody: Custody::None,
         }
     }
 

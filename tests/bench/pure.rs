@@ -17,6 +17,7 @@ use windlass::upgrade::facts::TargetFacts;
 use windlass::upgrade::facts::Usable;
 use windlass::upgrade::facts::Wish;
 use windlass::upgrade::ledger::Ledger;
+use windlass::upgrade::memory::Custody;
 use windlass::upgrade::memory::Seen;
 use windlass::upgrade::receipt::Answer;
 use windlass::upgrade::receipt::Answered;
@@ -183,7 +184,7 @@ fn target(number: usize, key: TargetKey, wall: Timestamp) -> TargetFacts {
         sights: vec![sight(15), sight(5)],
         unchanged_since: Some(Mono(NOW.0.saturating_sub(Duration::from_secs(15)))),
         seen: Seen::default(),
-        abandoned_by_us: false,
+        custody: Custody::None,
         key,
     }
 }

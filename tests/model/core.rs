@@ -27,6 +27,7 @@ use windlass::upgrade::facts::Subject;
 use windlass::upgrade::facts::TargetFacts;
 use windlass::upgrade::facts::Usable;
 use windlass::upgrade::ledger::Ledger;
+use windlass::upgrade::memory::Custody;
 use windlass::upgrade::memory::Memory;
 use windlass::upgrade::memory::Seen;
 use windlass::upgrade::reason::Reason;
@@ -97,6 +98,8 @@ pub struct AboutTarget {
     pub sights: Vec<Glance>,
     /// Receipts whose permit this process claimed.
     pub known: Vec<u8>,
+    /// Of these, the one that a task here has in hand.
+    pub in_hand: Option<u8>,
 }
 
 /// What the product answers.
@@ -262,15 +265,13 @@ impl Core {
             }
             let (seen, memory) = self.remember(q, about, open);
             out.memory.push(memory);
-            let ours = |r: &Receipt| r.holder.as_ref().is_some_and(|h| q.boot.is_some_and(|b| boot(b).made(h)));
-            let claimed = |r: &Receipt| about.known.iter().any(|seq| u32::from(*seq) == r.seq);
             targets.push(TargetFacts {
                 key: key.clone(),
                 wish: q.spec.filter(|_| !q.elsewhere).map(wish),
                 sights: about.sights.iter().map(|g| self.sight(g, q.born)).collect(),
                 unchanged_since: None,
                 seen,
-                abandoned_by_us: open.is_some_and(|r| ours(r) && !claimed(r)),
+                custody: open.map_or(Custody::None, |open| self.custody(q, about, open)),
                 ledger,
             });
         }
@@ -311,7 +312,7 @@ impl Core {
                 sights: &target.sights,
                 unchanged_since: target.unchanged_since,
                 seen: target.seen,
-                abandoned_by_us: target.abandoned_by_us,
+                custody: target.custody,
                 timeout: TICK * 20,
                 wall: self.wall(q.wall),
                 mono: mono(q.now, q.born),
@@ -329,6 +330,19 @@ impl Core {
             };
             out.writes
                 .extend(self.place(&open.name).map(|(t, seq)| (t, seq, fact(&concluded, q.wall))));
+        }
+    }
+
+    /// What the process has to do with an open receipt; a task that died with its process left nothing in hand.
+    fn custody(&self, q: &Question, about: &AboutTarget, open: &Receipt) -> Custody {
+        let ours = open.holder.as_ref().is_some_and(|h| q.boot.is_some_and(|b| boot(b).made(h)));
+        let is = |seq: &u8| u32::from(*seq) == open.seq;
+        if ours && !about.known.iter().any(is) {
+            Custody::Abandoned
+        } else if ours && about.in_hand.as_ref().is_some_and(is) && self.scope.without != Some(Mutation::NotInHand) {
+            Custody::InHand
+        } else {
+            Custody::None
         }
     }
 
@@ -431,7 +445,7 @@ impl Core {
             sights: Vec::new(),
             unchanged_since: None,
             seen: Seen::default(),
-            abandoned_by_us: false,
+            custody: Custody::None,
         }
     }
 

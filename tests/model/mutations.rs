@@ -344,3 +344,18 @@ fn with_too_late_written_whatever_was_sent() {
     };
     falls(Mutation::LateAnyway, LATE, Scope { calendar, ..WINDOW });
 }
+
+#[test]
+fn with_an_answer_in_hand_that_evidence_outruns() {
+    falls(
+        Mutation::NotInHand,
+        P5,
+        Scope {
+            ticks: 6,
+            receipts: 2,
+            mute: true,
+            budget: Budget { abort: 1, ..NONE },
+            ..ALONE
+        },
+    );
+}

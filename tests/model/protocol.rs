@@ -134,12 +134,21 @@ impl Protocol {
     /// What a process believes, put as a question.
     pub fn question(&self, world: &World, p: usize, spec: Option<Spec>, of: u8) -> Question {
         let proc = &world.procs[p];
-        let about = proc.beliefs.iter().zip(&world.ledgers).map(|(belief, ledger)| AboutTarget {
-            receipts: ledger.iter().zip(&belief.cache).map(|(r, known)| self.cached(r, *known)).collect(),
-            memory: belief.memory,
-            sights: belief.sights.iter().map(|g| self.believed(g)).collect(),
-            known: belief.known.clone(),
-        });
+        let in_hand = |t: u8| {
+            proc.tasks
+                .iter()
+                .find(|task| task.target == t && task.stage >= Stage::Unsettled)
+                .map(|task| task.seq)
+        };
+        let about = (0..)
+            .zip(proc.beliefs.iter().zip(&world.ledgers))
+            .map(|(t, (belief, ledger))| AboutTarget {
+                receipts: ledger.iter().zip(&belief.cache).map(|(r, known)| self.cached(r, *known)).collect(),
+                memory: belief.memory,
+                sights: belief.sights.iter().map(|g| self.believed(g)).collect(),
+                known: belief.known.clone(),
+                in_hand: in_hand(t),
+            });
         Question {
             now: world.now,
             wall: world.wall(p),

@@ -128,6 +128,8 @@ pub enum Mutation {
     KeepsPlace,
     /// What may have been a start in doubt is remembered by whoever saw it, and not written down.
     HintForgotten,
+    /// A process concludes from evidence what its own answer, which it could not write yet, will say.
+    NotInHand,
     /// NotStartedInTime is written as soon as it is too late, whatever stands in the ledger.
     LateAnyway,
 }

@@ -16,6 +16,7 @@ use crate::controller::wakes::Who;
 use crate::upgrade::facts::HandedOver;
 use crate::upgrade::facts::QuotaFacts;
 use crate::upgrade::facts::Refusal;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::quota::Quota;
 use crate::upgrade::receipt::Receipt;
 use crate::upgrade::target::TargetKey;
@@ -110,8 +111,8 @@ impl Known for Snapshot {
         None
     }
 
-    fn abandoned(&self, _: &Receipt) -> bool {
-        false
+    fn custody(&self, _: &Receipt) -> Custody {
+        Custody::None
     }
 
     fn handed_over(&self, _: &Who) -> Option<HandedOver> {

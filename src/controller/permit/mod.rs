@@ -4,6 +4,7 @@
 //! [reserving](Permits::reserve) a slot and [appending](Permits::append) a receipt; a vendor client takes it by value, sends at most
 //! once, and gives back a [`Sent`], which [`Permits::record`] consumes.
 
+mod attempts;
 mod permits;
 mod reserve;
 mod store;
@@ -34,6 +35,7 @@ pub struct StartPermit {
     deadline: Deadline,
     leadership: Leadership,
     clock: Clock,
+    in_hand: attempts::InHand,
     spent: bool,
 }
 
@@ -127,6 +129,7 @@ impl StartPermit {
             receipt: self.receipt.clone(),
             target: self.target.clone(),
             answer,
+            _in_hand: std::mem::take(&mut self.in_hand),
             recorded: false,
         }
     }
@@ -148,6 +151,7 @@ pub struct Sent {
     receipt: String,
     target: TargetKey,
     answer: Answer,
+    _in_hand: attempts::InHand,
     recorded: bool,
 }
 
@@ -184,6 +188,7 @@ impl StartPermit {
             deadline,
             leadership,
             clock,
+            in_hand: attempts::InHand::default(),
             spent: false,
         }
     }

@@ -3,10 +3,6 @@
 //! Everything here goes through the ledger client, which never retries by itself: kube's default repeats a POST on 429, 503 and 504.
 
 use std::collections::BTreeSet;
-use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,6 +22,7 @@ use super::Order;
 use super::Sent;
 use super::StartPermit;
 use super::Unarmed;
+use super::attempts::Attempts;
 use super::reserve;
 use super::reserve::Live;
 use super::reserve::Reserved;
@@ -49,6 +46,7 @@ use crate::upgrade::decision::Effect;
 use crate::upgrade::decision::Fact;
 use crate::upgrade::decision::What;
 use crate::upgrade::history::came_to;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::receipt::EndKind;
@@ -154,9 +152,7 @@ pub struct Permits {
     timing: Timing,
     boot: BootId,
     metrics: Metrics,
-    /// Attempts of this process to append a receipt that are under way or came to a permit. What another attempt of it appended was never
-    /// claimed, and may be withdrawn. Not by the receipt's name: a ledger that was removed begins with the same names again.
-    known: Mutex<HashSet<Holder>>,
+    claims: Attempts,
     /// Numbers the attempts to append, so that none takes another's receipt for its own.
     attempts: AtomicU64,
     stopping: tokio_util::sync::CancellationToken,
@@ -178,23 +174,20 @@ impl Permits {
             timing,
             boot,
             metrics,
-            known: Mutex::default(),
+            claims: Attempts::default(),
             attempts: AtomicU64::new(1),
             stopping,
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashSet<Holder>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn receipts(&self) -> Api<UpgradeReceipt> {
         Api::all(self.ledger.clone())
     }
 
-    /// That attempt of this process appended a receipt, or is appending it: its start may be under way here.
-    pub fn knows(&self, holder: &Holder) -> bool {
-        self.known().contains(holder)
+    /// What this process has to do with a receipt.
+    pub fn custody(&self, receipt: &Receipt) -> Custody {
+        let ours = receipt.holder.as_ref().filter(|h| self.boot.made(h));
+        ours.map_or(Custody::None, |holder| self.claims.custody(holder))
     }
 
     /// A permit that came about now could still be used.
@@ -231,17 +224,10 @@ impl Permits {
         }
         let deadline = self.deadline(plan);
         let object = self.object(&name, plan);
-        let holder = object.spec.claim.holder.clone().map(Holder);
-        self.known().extend(holder.clone());
+        let holder = Holder(object.spec.claim.holder.clone().unwrap_or_default());
+        let in_hand = self.claims.claim(&holder);
         let created = self.create(&name, &object, deadline).await;
-        let receipt = match created {
-            Ok(receipt) => receipt,
-            Err(refused) => {
-                // Not claimed: should the create have come through after all, it is ours to withdraw.
-                self.known().retain(|known| holder.as_ref() != Some(known));
-                return Err(refused);
-            }
-        };
+        let receipt = created.inspect_err(|_| self.claims.forget(&holder))?;
         let permit = StartPermit {
             receipt: name,
             target: plan.effect.key.clone(),
@@ -249,6 +235,7 @@ impl Permits {
             deadline,
             leadership: leadership.clone(),
             clock: self.clock.clone(),
+            in_hand,
             spent: false,
         };
         let skew = self.skew(&receipt);
@@ -398,6 +385,7 @@ impl Permits {
     /// Gives a permit back unused: nothing was sent. Returns when that is stored.
     pub async fn withdraw(&self, mut permit: StartPermit, why: &str) -> Option<UpgradeReceipt> {
         permit.spent = true;
+        let _in_hand = std::mem::take(&mut permit.in_hand);
         let (name, vendor) = (permit.receipt.clone(), permit.target.vendor);
         drop(permit);
         tracing::info!(receipt = %name, why, "permit withdrawn; nothing was sent");

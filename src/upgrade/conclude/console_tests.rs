@@ -6,6 +6,7 @@ use crate::upgrade::conclude::Conclusion;
 use crate::upgrade::conclude::Evidence;
 use crate::upgrade::conclude::Following;
 use crate::upgrade::conclude::conclude;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::memory::Seen;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::EndKind;
@@ -76,7 +77,7 @@ fn concluded(receipt: &Receipt, sights: &[Sight], now: u64) -> Conclusion {
         sights,
         unchanged_since: unchanged_since(sights),
         seen: known,
-        abandoned_by_us: false,
+        custody: Custody::None,
         timeout: Duration::from_secs(TIMEOUT),
         wall: at(now),
         mono: mono(now),

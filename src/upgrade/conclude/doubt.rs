@@ -3,8 +3,10 @@
 //! Part of [`conclude`](super), which is its only caller.
 
 use super::Conclusion;
+use super::IN_HAND;
 use super::Judge;
 use super::told;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::EndKind;
 use crate::upgrade::sight::Looks;
@@ -44,6 +46,8 @@ impl Judge<'_> {
                 wait(false, format!("the target is being upgraded to {toward}"))
             }
             (Some((newest, older)), _) if self.unchanged(newest) && self.unchanged(older) => match &self.receipt.hint {
+                // It may say that it was taken, and given up since: what then looks untouched ran all the same.
+                None if self.e.custody == Custody::InHand => wait(false, format!("waits for {IN_HAND}: {}", told(newest))),
                 None => Conclusion::End {
                     kind: EndKind::NotTaken,
                     how: format!(

@@ -11,6 +11,7 @@ use crate::upgrade::conclude::conclude;
 use crate::upgrade::facts::Options;
 use crate::upgrade::fleet::Line;
 use crate::upgrade::fleet::RECOMMENDED;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::memory::Seen;
 use crate::upgrade::receipt::EndKind;
 use crate::upgrade::receipt::NotTaken;
@@ -37,7 +38,7 @@ fn concluded(receipt: &Receipt, sights: &[Sight], now: u64) -> Conclusion {
         sights,
         unchanged_since: None,
         seen: known,
-        abandoned_by_us: false,
+        custody: Custody::None,
         timeout: Duration::from_secs(TIMEOUT),
         wall: at(now),
         mono: mono(now),

@@ -9,6 +9,7 @@ use crate::upgrade::conclude::Following;
 use crate::upgrade::conclude::TOKEN_EXPIRED;
 use crate::upgrade::conclude::conclude;
 use crate::upgrade::facts::Options;
+use crate::upgrade::memory::Custody;
 use crate::upgrade::memory::Seen;
 use crate::upgrade::receipt::*;
 use crate::upgrade::sight::*;
@@ -96,7 +97,7 @@ fn concluded_after(known: u64, receipt: &Receipt, sights: &[Sight], now: u64) ->
         sights,
         unchanged_since: unchanged_since(sights),
         seen,
-        abandoned_by_us: false,
+        custody: Custody::None,
         timeout: Duration::from_secs(TIMEOUT_REMOTE),
         wall: at(now),
         mono: mono(now),
