@@ -314,8 +314,9 @@ impl Judge<'_> {
             return other;
         }
         match later().next().map(|s| &s.motion) {
+            None => self.unconfirmed(kind, how),
             // A movement whose goal the vendor does not tell may be ours.
-            None | Some(Motion::Moving { toward: None, .. }) => Conclusion::Confirming,
+            Some(Motion::Moving { toward: None, .. }) => Conclusion::Confirming,
             Some(_) => Conclusion::End { kind, how: how.clone() },
         }
     }

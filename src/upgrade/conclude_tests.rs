@@ -284,6 +284,33 @@ fn nothing_but_better_evidence_is_concluded_over_an_answer_that_this_process_has
 }
 
 #[test]
+fn a_refusal_that_no_look_can_confirm_does_not_wait_for_ever_and_a_person_may_end_it() {
+    let refused = |sight: Sight| {
+        let case = Case::of(Receipt::no(1).rejected(20)).seen(|s| s.refused = Some(mono(20)));
+        case.sights([sight])
+    };
+    for sight in [Sight::unseen(TIMEOUT), Sight::still(TIMEOUT, FROM).partial()] {
+        let early = refused(sight.clone()).now(TIMEOUT - 1).resolved(Verdict::NotStarted);
+        assert_eq!(early.conclude(), Conclusion::Confirming, "it may be seen yet");
+        let late = refused(sight).now(TIMEOUT);
+        assert_eq!(late.doubts(), Some(true));
+        let restarted = Case {
+            ..refused(Sight::unseen(TIMEOUT))
+        }
+        .seen(|s| s.open = mono(TIMEOUT))
+        .now(TIMEOUT + 1);
+        assert_eq!(restarted.conclude(), Conclusion::Confirming, "we have only just begun to look");
+        assert_eq!(
+            late.resolved(Verdict::NotStarted).end(),
+            Some(EndKind::Rejected),
+            "it is what it was answered"
+        );
+    }
+    let seen = refused(Sight::still(21, FROM)).now(TIMEOUT);
+    assert_eq!(seen.end(), Some(EndKind::Rejected), "nobody is asked where a look told");
+}
+
+#[test]
 fn a_refusal_never_stands_before_a_later_look() {
     let refused = |receipt: Receipt| Case::of(receipt).seen(|s| s.refused = Some(mono(20)));
     for (receipt, kind) in [

@@ -9,6 +9,7 @@ use super::told;
 use crate::upgrade::memory::Custody;
 use crate::upgrade::receipt::Answer;
 use crate::upgrade::receipt::EndKind;
+use crate::upgrade::receipt::Verdict;
 use crate::upgrade::sight::Looks;
 use crate::upgrade::sight::Motion;
 use crate::upgrade::sight::Sight;
@@ -63,6 +64,26 @@ impl Judge<'_> {
             (Some((newest, _)), _) if !self.unchanged(newest) => wait(true, self.why_not_as_before(newest)),
             _ if !last.complete => wait(late, "the vendor's answer is incomplete".to_owned()),
             _ => wait(false, format!("too early to tell: {}", told(last))),
+        }
+    }
+
+    /// Refused, and no look since could confirm it. Past the timeout a person's word stands in for that look.
+    pub(super) fn unconfirmed(&self, kind: EndKind, said: &str) -> Conclusion {
+        if !(self.past_timeout(self.receipt.created) && self.known_for_long()) {
+            return Conclusion::Confirming;
+        }
+        if let Some(word) = self.receipt.resolution.as_ref().filter(|r| r.verdict == Verdict::NotStarted) {
+            let how = format!("{said}; {}", word.told());
+            return Conclusion::End { kind, how };
+        }
+        let why = match self.sights().next_back().map(|s| &s.motion) {
+            None => "no look at the target since",
+            Some(Motion::NotSeen { why, .. }) => why,
+            Some(_) => "the vendor's answer is incomplete",
+        };
+        Conclusion::Doubt {
+            stalled: true,
+            why: format!("it was refused ({said}), and the look that must confirm it cannot be made: {why}"),
         }
     }
 
