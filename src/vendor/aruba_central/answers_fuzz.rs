@@ -149,6 +149,7 @@ proptest! {
             Verdict::Dead | Verdict::Client => {
                 prop_assert!(matches!(status, 400 | 401 | 403) && value.is_object(), "{} {}", status, value);
             }
+            Verdict::TooMany => prop_assert!(matches!(status, 400 | 401 | 403) && value.is_object(), "{} {}", status, value),
             Verdict::Unknown => prop_assert!(!matches!(status, 400 | 401 | 403) || !value["error"].is_string() || value["error"].as_str().is_some_and(|e| !e.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') || e.len() > 64)),
         }
         prop_assert!(matches!(verdict(status, None, &Hush::of([])), Verdict::Unknown));

@@ -171,6 +171,10 @@ fn judge(http: &Http, operation: &'static str, reply: &Reply, hush: &Hush) -> Ou
         Verdict::Pair(pair) => Outcome::Pair(pair),
         Verdict::Dead => Outcome::Dead(refused(KEYS)),
         Verdict::Client => Outcome::NotTaken(refused("clientID and clientSecret")),
+        Verdict::TooMany => Outcome::NotTaken(VendorError::Throttled {
+            authority: http.authority().to_string(),
+            after: reply.retry_after,
+        }),
         Verdict::Unknown => Outcome::Lost(super::failures::failure(http, operation, reply, hush)),
     }
 }
@@ -183,6 +187,8 @@ pub(super) enum Verdict {
     Dead,
     /// The application is not known, or its secret is wrong: nobody looked at the token.
     Client,
+    /// The gateway before the service let no more requests through: nobody looked at the token.
+    TooMany,
     /// Nothing.
     Unknown,
 }
@@ -196,6 +202,7 @@ pub(super) fn verdict(status: u16, body: Option<&[u8]>, hush: &Hush) -> Verdict 
         (400 | 401 | 403, Some(refusal)) if matches!(refusal.error.as_deref(), Some("invalid_client" | "unauthorized_client")) => {
             Verdict::Client
         }
+        (400 | 401 | 403, Some(refusal)) if refusal.too_many() => Verdict::TooMany,
         (400 | 401 | 403, Some(_)) => Verdict::Dead,
         _ => Verdict::Unknown,
     }

@@ -347,6 +347,12 @@ impl Refusal {
         })
     }
 
+    /// The gateway's words for one request too many (`vendors.md` 1.1). It says so with 429; whether always is unconfirmed.
+    pub fn too_many(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default();
+        self.code.is_none() && self.error.is_none() && message.to_ascii_lowercase().contains("rate limit")
+    }
+
     /// Code and words.
     pub fn words(&self) -> String {
         match (self.code.as_ref().or(self.error.as_ref()), &self.message) {

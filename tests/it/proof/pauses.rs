@@ -131,7 +131,7 @@ async fn case<W: Life>(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
     if !pause.carried_out_meanwhile(effect) {
         harm.go_on(&story)?;
     }
-    let went_on = tokio::time::timeout(AWAKE, went_on(&sleeper)).await;
+    let went_on = tokio::time::timeout(AWAKE, went_on(&sleeper, pause)).await;
     anyhow::ensure!(matches!(went_on, Ok(Ok(()))), "{}", story.told("the stopped process never went on"));
     let after = judge(&story, &story.rest("b").await?, true).await?;
     sleeper.kill9().await?;
@@ -140,12 +140,15 @@ async fn case<W: Life>(effect: &Effect, pause: Pause) -> anyhow::Result<Cell> {
 }
 
 /// It decides again, twice, by its own count: whoever finds that others have brought everything to its end has nothing to write. Or it finds
-/// that it does not lead any more, and ends.
-async fn went_on(sleeper: &Operator) -> anyhow::Result<()> {
+/// that it does not lead any more, and ends. One that stood still before it led waits for the lease, and says so.
+async fn went_on(sleeper: &Operator, pause: Pause) -> anyhow::Result<()> {
     let mut first = None;
     while sleeper.runs() {
         if let Ok((_, metrics)) = sleeper.get("/metrics").await {
             let decided = decisions(&metrics, "");
+            if pause.one_lease && metrics.lines().any(|line| line == "windlass_leader 0") {
+                return Ok(());
+            }
             if decided >= *first.get_or_insert(decided) + 2 {
                 return Ok(());
             }

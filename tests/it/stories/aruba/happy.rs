@@ -8,12 +8,8 @@ use crate::central::still;
 use crate::sim::aruba;
 use crate::sim::aruba::CUSTOMER;
 use crate::sim::aruba::Kind;
-use crate::sim::aruba::ScheduledAt;
-use crate::sim::aruba::StartAnswer;
-use crate::sim::aruba::Unscheduled;
 use crate::sim::aruba::VERSION_NEW;
 use crate::sim::aruba::VERSION_OLD;
-use crate::sim::aruba::Words;
 
 #[tokio::test]
 async fn a_customers_devices_are_upgraded_by_one_start_and_followed_until_each_is_there() -> anyhow::Result<()> {
@@ -127,30 +123,5 @@ async fn devices_of_an_excluded_group_are_left_alone_and_do_not_count() -> anyho
     assert_eq!((&devices["total"], &devices["excluded"]), (&json!(2), &json!(2)), "{:#}", done.json);
     assert_eq!(world.central.at_version(CUSTOMER, Kind::Cx, VERSION_NEW)?, 2);
     world.assert_started(1, 1);
-    Ok(())
-}
-
-/// What the vendor's documents leave open, in several combinations at once: none may make a difference to how often is started.
-#[tokio::test]
-async fn whatever_the_documents_leave_open_nothing_is_started_twice() -> anyhow::Result<()> {
-    let settings: [fn(&mut aruba::Settings); 3] = [
-        |s| (s.start_answer, s.scheduled_at, s.unscheduled) = (StartAnswer::NoContent, ScheduledAt::Never, Unscheduled::Zero),
-        |s| {
-            (s.start_answer, s.scheduled_at, s.versions_without_cx) = (StartAnswer::Page, ScheduledAt::UntilDue, true);
-            s.words = Words::all(&aruba::Word::new("FAILED", "it reads like an error"));
-        },
-        |s| {
-            (s.start_answer, s.unscheduled, s.refresh_rotates) = (StartAnswer::Null, Unscheduled::Null, false);
-            (s.versions_form, s.tenant_form) = (aruba::VersionsForm::Object, aruba::TenantForm::NotThere);
-        },
-    ];
-    for (n, change) in settings.into_iter().enumerate() {
-        let (world, _operator) = World::ready(&format!("aruba-open-{n}"), still().settings(change)).await?;
-        world.upgrade(VERSION_NEW).await?;
-        world.taken().await?;
-        world.finish()?;
-        world.reason("SUCCESS", "UpgradeSucceeded").await?;
-        world.assert_started(1, 1);
-    }
     Ok(())
 }

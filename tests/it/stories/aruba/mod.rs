@@ -3,6 +3,7 @@
 mod doubts;
 mod happy;
 mod inventory;
+mod open;
 mod others;
 mod quota;
 mod refusals;
