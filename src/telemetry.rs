@@ -11,8 +11,9 @@ use tracing::Event;
 use tracing::Subscriber;
 use tracing::field::Field;
 use tracing::field::Visit;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::FormatEvent;
 use tracing_subscriber::fmt::FormatFields;
@@ -72,7 +73,7 @@ pub fn init(level: &str, format: LogFormat, clock: Clock) -> Result<(), Telemetr
 
 /// A bare level is ours: below info, our dependencies stay at info, because what they print while debugging (a URL with its query,
 /// where Aruba wants secrets) is not ours to redact. Filter directives are taken as they are.
-fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+fn filter(level: &str) -> Result<Targets, TelemetryError> {
     let directives = match level.trim() {
         "" => "info".to_string(),
         bare @ ("debug" | "trace") => format!("info,windlass={bare}"),
@@ -83,16 +84,17 @@ fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let known = ["off", "error", "warn", "info"]
         .iter()
         .any(|known| directives.eq_ignore_ascii_case(known));
-    if is_word && !known {
-        return Err(TelemetryError::Level {
-            level: level.to_string(),
-            because: "unknown level".to_string(),
-        });
-    }
-    EnvFilter::try_new(&directives).map_err(|error| TelemetryError::Level {
+    let wrong = |because: &str| TelemetryError::Level {
         level: level.to_string(),
-        because: error.to_string(),
-    })
+        because: because.to_string(),
+    };
+    if is_word && !known {
+        return Err(wrong("unknown level"));
+    }
+    if directives.contains(['[', '{']) {
+        return Err(wrong("lines are chosen by level and module only, not by span or field"));
+    }
+    directives.parse().map_err(|error: ParseError| wrong(&error.to_string()))
 }
 
 fn layer<S, W>(format: LogFormat, clock: Clock, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -315,5 +317,9 @@ mod tests {
         assert!(filter("WARN").is_ok());
         assert!(filter("info,windlass::vendor=debug").is_ok());
         assert!(filter("windlass=loud").is_err());
+        assert!(
+            filter("windlass[span]=debug").is_err(),
+            "spans are no modules, and a filter by them would let nothing through"
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use futures::StreamExt;
+use futures::stream;
 use kube::Api;
 use kube::Client;
 use kube::Resource;
@@ -20,6 +21,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::controller;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
@@ -85,6 +87,27 @@ where
     watcher(api, ours).default_backoff().modify(slim).reflect(writer)
 }
 
+/// What came or changed, passed on once the cache has it. A list that comes in several pages is in the cache when its last page is; what would be
+/// passed on before is looked for in vain and never again (kube 5.0), and after a watch that had expired that was every new object of the first
+/// pages.
+fn in_cache<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    cache: Store<K>,
+) -> impl Stream<Item = watcher::Result<K>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    events.flat_map(move |event| {
+        let (came, listed) = match event {
+            Ok(Event::Apply(object)) => (Some(Ok(object)), Vec::new()),
+            Ok(Event::InitDone) => (None, cache.state()),
+            Ok(Event::Init | Event::InitApply(_) | Event::Delete(_)) => (None, Vec::new()),
+            Err(error) => (Some(Err(error)), Vec::new()),
+        };
+        stream::iter(came).chain(stream::iter(listed).map(|object| Ok(K::clone(&object))))
+    })
+}
+
 fn config(context: &Context) -> controller::Config {
     controller::Config::default().concurrency(context.concurrency).debounce(DEBOUNCE)
 }
@@ -130,7 +153,7 @@ pub async fn connections(
                 .and_then(|s| s.observed_generation);
         Some(stirs(c, observed))
     };
-    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let changed = in_cache(events, reader.clone()).predicate_filter(predicate, PredicateConfig::default());
     let wakes = context
         .wakes
         .listen(Kind::Connection, namespace)
@@ -193,7 +216,7 @@ pub async fn inventories(
         let status = object.0.as_ref().ok().and_then(|i| i.status.as_ref());
         Some(stirs(object, status.and_then(|s| s.observed_generation)))
     };
-    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let changed = in_cache(events, reader.clone()).predicate_filter(predicate, PredicateConfig::default());
     let wakes = context
         .wakes
         .listen(Kind::Inventory, namespace)
@@ -244,7 +267,7 @@ pub async fn upgrades<K: Upgrade>(
         Err(error) => tracing::warn!(kind = K::KIND.word(), %error, "the watch broke; it starts again"),
     });
     let predicate = |object: &DeserializeGuard<K>| Some(stirs(object, object.0.as_ref().ok().and_then(HasStatus::status).map(shows::<K>)));
-    let changed = events.applied_objects().predicate_filter(predicate, PredicateConfig::default());
+    let changed = in_cache(events, reader.clone()).predicate_filter(predicate, PredicateConfig::default());
     let wakes = context
         .wakes
         .listen(K::KIND, namespace)
@@ -313,6 +336,41 @@ mod tests {
             done,
             stirred(r#"{"observedGeneration":1,"state":"SUCCESS","message":"other words"}"#)
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_list_of_several_pages_brings_is_passed_on_when_it_can_be_found_and_all_of_it_is() {
+        let named = |name: &str| {
+            let text = r#"{"apiVersion":"windlass.dev/v1alpha1","kind":"Connection","metadata":{},
+                "spec":{"type":"VCenter","url":"https://vc1","credentialsSecretRef":{"name":"vc1"}}}"#;
+            let mut connection: Connection = serde_json::from_str(text).unwrap();
+            connection.metadata.name = Some(name.to_owned());
+            connection
+        };
+        let writer = Writer::<Connection>::default();
+        let cache = writer.as_reader();
+        // The cache was ready once; then the watch expired, and two came meanwhile.
+        let events = [
+            Event::Init,
+            Event::InitDone,
+            Event::Init,
+            Event::InitApply(named("of-page-1")),
+            Event::InitApply(named("of-page-2")),
+            Event::InitDone,
+            Event::Apply(named("later")),
+            Event::Delete(named("later")),
+        ];
+        let events = stream::iter(events.map(Ok)).reflect(writer);
+        let mut passed: Vec<String> = in_cache(events, cache.clone())
+            .map(|object| {
+                let object = object.unwrap();
+                assert!(cache.get(&ObjectRef::from_obj(&object)).is_some(), "looked for in vain");
+                object.name_any()
+            })
+            .collect()
+            .await;
+        passed.sort();
+        assert_eq!(passed, ["later", "of-page-1", "of-page-2"]);
     }
 
     #[tokio::test]

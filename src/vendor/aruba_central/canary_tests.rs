@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::testing::*;
 use super::*;
@@ -132,9 +133,10 @@ async fn tour(of: &'static [&'static str], act: Act, by_user: bool) -> Shown {
 async fn no_secret_is_seen_in_a_sight_an_error_an_answer_or_a_log_line() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("windlass=trace"))
+        .with_max_level(tracing::Level::TRACE)
         .with_writer(lines.clone())
-        .finish();
+        .finish()
+        .with(Targets::new().with_target("windlass", tracing::Level::TRACE));
     let _guard = tracing::subscriber::set_default(subscriber);
     // With one subscriber alone, a thread of another test that comes first to a log line decides that nobody wants it.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
@@ -178,9 +180,10 @@ async fn no_secret_is_seen_in_a_sight_an_error_an_answer_or_a_log_line() {
 async fn a_line_about_a_call_has_no_query() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("trace"))
+        .with_max_level(tracing::Level::TRACE)
         .with_writer(lines.clone())
-        .finish();
+        .finish()
+        .with(Targets::new().with_default(tracing::Level::TRACE));
     let _guard = tracing::subscriber::set_default(subscriber);
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let shown = tour(&[], json(200, "{}"), true).await;

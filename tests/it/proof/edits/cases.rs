@@ -223,7 +223,7 @@ fn spec_cases() -> Vec<Case> {
                 vec![step(
                     "PENDING",
                     Reason::Suspended,
-                    "set it to false",
+                    "take it out",
                     Mend::Nothing,
                     |_| json!({"suspend": false}),
                 )],
