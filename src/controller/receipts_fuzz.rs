@@ -15,6 +15,8 @@ use super::receipts::read;
 use crate::api::ApplianceUpdate;
 use crate::api::ClusterUpgradeBatch;
 use crate::api::Connection;
+use crate::api::FirmwareUpgrade;
+use crate::api::Inventory;
 use crate::api::UpgradeReceipt;
 use crate::api::common::CanonicalDuration;
 use crate::upgrade::ledger::Ledger;
@@ -102,6 +104,36 @@ fn updates() -> Vec<Value> {
     })]
 }
 
+fn firmwares() -> Vec<Value> {
+    let upgrade = |spec: Value, devices: Value| {
+        json!({
+            "apiVersion": "windlass.dev/v1alpha1", "kind": "FirmwareUpgrade", "metadata": {"name": "f", "namespace": "netops"}, "spec": spec,
+            "status": {"state": "RUNNING", "target": "t", "progress": 40, "nextActionAt": AT, "blockers": [{"reason": "r", "until": AT}],
+                "targets": [{"name": "t", "state": "RUNNING", "devices": devices}], "conditions": [{"type": "Ready"}]},
+        })
+    };
+    vec![
+        upgrade(
+            json!({"connectionRef": {"name": "c"}, "version": "10.13.1010", "timeout": "8h",
+                "arubaCustomer": {"customerId": "4d1c", "deviceType": "CX", "reboot": true, "excludeGroups": ["lab"]}}),
+            json!({"total": 4, "atVersion": 1, "excluded": 1, "unreachable": 0}),
+        ),
+        upgrade(
+            json!({"connectionRef": {"name": "hmc1"}, "version": "H41", "hmcConsole": {"remoteSchedule": {}}}),
+            json!(null),
+        ),
+    ]
+}
+
+fn inventories() -> Vec<Value> {
+    vec![json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "Inventory", "metadata": {"name": "acme", "namespace": "netops"},
+        "spec": {"connectionRef": {"name": "c"}, "interval": "24h", "arubaCentral": {"customerIds": ["4d1c"], "deviceTypes": ["CX"]}},
+        "status": {"observedGeneration": 1, "conditions": [{"type": "Ready"}], "arubaCentral": {"firmware": [
+            {"customerId": "4d1c", "deviceType": "CX", "model": "6300M", "version": "10.11.1021", "recommended": "10.13.1010", "devices": 3}]}},
+    })]
+}
+
 /// Reads an object as the watches do. What can be read is written as it was read.
 fn guarded<K: DeserializeOwned + Serialize + Debug + PartialEq>(bytes: &[u8]) -> Result<(), TestCaseError>
 where
@@ -168,11 +200,15 @@ proptest! {
         connection in mutated::bytes(connections()),
         batch in mutated::bytes(batches()),
         update in mutated::bytes(updates()),
+        firmware in mutated::bytes(firmwares()),
+        inventory in mutated::bytes(inventories()),
         receipt in mutated::bytes(receipts()),
     ) {
         guarded::<Connection>(&connection)?;
         guarded::<ClusterUpgradeBatch>(&batch)?;
         guarded::<ApplianceUpdate>(&update)?;
+        guarded::<FirmwareUpgrade>(&firmware)?;
+        guarded::<Inventory>(&inventory)?;
         guarded::<UpgradeReceipt>(&receipt)?;
     }
 

@@ -49,6 +49,7 @@ use crate::server::Server;
 use crate::upgrade::receipt::BootId;
 use crate::upgrade::timing::Timing;
 use crate::vendor::http::Fence;
+use crate::vendor::http::public_authorities;
 
 /// How a process is to run.
 pub struct Options {
@@ -125,7 +126,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let server = Server::bind(options.listen, endpoints, options.clock.clone())
         .await
         .map_err(|e| RunError::Listen(options.listen, e))?;
-    tracing::info!(boot = %boot.0, listen = %options.listen, watch = ?options.watch, selector = options.shard.text(), starts_enabled = options.starts_enabled, "windlass runs");
+    tracing::info!(
+        boot = %boot.0, listen = %options.listen, watch = ?options.watch, selector = options.shard.text(), starts_enabled = options.starts_enabled,
+        public_authorities = public_authorities(), "windlass runs"
+    );
     let background = TaskTracker::new();
     let over = CancellationToken::new();
     let _end_of_background = over.clone().drop_guard();

@@ -1,7 +1,7 @@
 //! The gap-free list of a target's receipts, and what it says about a run.
 //!
 //! The rule that replaces locks: receipt n+1 may be appended only when n has ended, and the append is a create that the API server
-//! lets one caller win. [`Ledger::next`] is the only place that says which number comes next.
+//! lets one caller win. [`Ledger::standing`] is the only place that says which number comes next; [`Ledger::next`] is the same as a yes or a no.
 
 use jiff::SignedDuration;
 use jiff::Timestamp;

@@ -149,7 +149,10 @@ fn gates(facts: &Facts, when: &When) -> Vec<Blocker> {
         );
     }
     if facts.suspend {
-        add(Reason::Suspended, "spec.suspend is true; take it out of the manifest to go on".to_owned());
+        add(
+            Reason::Suspended,
+            "spec.suspend is true; take it out of the manifest to go on".to_owned(),
+        );
     }
     if connection.suspend {
         add(

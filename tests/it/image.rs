@@ -12,6 +12,7 @@ use std::process::Command;
 use std::process::Output;
 use std::sync::OnceLock;
 
+use serde_json::Value;
 use serde_json::json;
 
 use self::names::Names;
@@ -45,6 +46,14 @@ fn assembled(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("image-{name}-{}", std::process::id()));
     let said = ok(&assemble(BINARY, &folder));
     assert!(said.contains("/usr/bin/windlass") && said.contains("bytes in all"), "{said}");
+    // What ships has a list of what it was made of wherever the tool for it is installed.
+    let list = folder.join("windlass.spdx.json");
+    let told = std::fs::read_to_string(&list).unwrap_or_default();
+    assert_eq!(
+        !said.contains("none: cargo-sbom"),
+        told.contains("\"name\": \"windlass\"") || told.contains("\"name\":\"windlass\""),
+        "{said}"
+    );
     folder
 }
 
@@ -232,7 +241,7 @@ fn an_image_is_made_of_it_and_of_nothing_else() {
 }
 
 /// The whole operator, with nothing of this machine but its network: a name is resolved, a zone of time is known, a vendor whose authority nobody
-/// named is not trusted, an upgrade runs, and no file is written. That the public authorities are in the binary is told where they are read.
+/// named is not trusted though the public ones are there, an upgrade runs, and no file is written.
 #[tokio::test]
 async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::Result<()> {
     let folder = Gone(tokio::task::spawn_blocking(|| assembled("operator")).await?);
@@ -292,6 +301,10 @@ async fn an_upgrade_runs_from_within_the_image_and_writes_no_file() -> anyhow::R
     public["spec"].as_object_mut().unwrap().remove("caBundlePEM");
     world.apply(&public).await?;
     world.connected("public", "TLSUntrusted").await?;
+    let said = std::fs::read_to_string(&log)?;
+    let runs = said.lines().find(|line| line.contains("windlass runs")).unwrap_or_default();
+    let runs: Value = serde_json::from_str(runs)?;
+    assert!(runs["public_authorities"].as_u64() > Some(100), "{runs}");
 
     let windows = json!([{"cron": "0 0 1 1 *", "duration": "1m", "timeZone": "Pacific/Auckland"}]);
     let one = json!({"desiredVersion": VERSION_NEW, "clusters": [{"cluster": "domain-c1"}], "schedule": {"windows": windows}});

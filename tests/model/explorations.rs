@@ -30,7 +30,7 @@ fn explore(scope: Scope) {
         .spawn_bfs()
         .join();
     let protocol = checker.model();
-    println!(
+    super::show(&format!(
         "model: {:<42} {:>8} states, {:>9} transitions, depth {:>2}, {:>6} questions to the core, {:>5} driven to quiescence",
         scope.name,
         checker.unique_state_count(),
@@ -38,7 +38,7 @@ fn explore(scope: Scope) {
         checker.max_depth(),
         protocol.core.asked(),
         protocol.driven.load(std::sync::atomic::Ordering::Relaxed),
-    );
+    ));
     let discoveries = checker.discoveries();
     for property in protocol.properties() {
         let found = discoveries.get(property.name);
@@ -207,6 +207,29 @@ fn people_edit_suspend_delete_and_apply_again() {
             ..scope
         },
     ));
+}
+
+#[test]
+fn people_edit_and_delete_while_two_processes_look() {
+    let budget = Budget {
+        edit: 1,
+        delete: 1,
+        ..NONE
+    };
+    let scope = Scope {
+        name: "people, and two processes",
+        followers: 1,
+        ticks: 0,
+        receipts: 2,
+        budget,
+        ..QUIET
+    };
+    let budget = Budget {
+        lose: 1,
+        resolve: 1,
+        ..budget
+    };
+    explore(at_scale(scope, Scope { ticks: 1, budget, ..scope }));
 }
 
 #[test]

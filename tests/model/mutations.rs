@@ -40,11 +40,11 @@ fn falls(rule: Mutation, invariant: &'static str, scope: Scope) {
         );
     };
     let steps: Vec<String> = path.clone().into_actions().iter().map(|a| format!("{a:?}")).collect();
-    println!(
+    super::show(&format!(
         "model: without {rule:?}: \"{invariant}\" falls in {} steps: {}",
         steps.len(),
         steps.join(", ")
-    );
+    ));
 }
 
 #[test]

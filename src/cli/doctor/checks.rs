@@ -41,7 +41,7 @@ pub async fn crds(cluster: &Cluster) -> Vec<Finding> {
         match api.get_opt(&name).await {
             Ok(theirs) => {
                 if let Some(what) = served::objection(&ours, theirs.as_ref()) {
-                    let fix = format!("{} crds | kubectl apply --server-side -f -", cluster.me);
+                    let fix = format!("{} crds | kubectl apply --server-side --force-conflicts -f -", cluster.me);
                     out.push(Finding::fail("CRDs", what, fix));
                 }
             }
@@ -127,11 +127,16 @@ pub async fn rights(cluster: &Cluster) -> Result<Finding, ClusterError> {
     } else {
         format!("; you may not {}", may_not.join(", "))
     };
-    let may = if may.is_empty() {
-        "do nothing of Windlass's".to_owned()
-    } else {
-        may.join(", ")
-    };
+    if may.is_empty() {
+        let message = format!("{} may do nothing of Windlass's in {}", harmless(&who), cluster.namespace);
+        let fix = format!(
+            "kubectl create rolebinding windlass-view -n {} --clusterrole=windlass-view --user={}",
+            cluster.namespace,
+            harmless(&who)
+        );
+        return Ok(Finding::fail("you", message, fix));
+    }
+    let may = may.join(", ");
     Ok(Finding::ok(
         "you",
         format!("{}: in {} you may {may}{not}", harmless(&who), cluster.namespace),

@@ -50,6 +50,9 @@ pub struct ResolveArgs {
     /// Write it without asking once more. Takes --verdict and --reason.
     #[arg(short, long, requires_all = ["verdict", "reason"])]
     yes: bool,
+    /// Take a word on a run that Windlass follows. It ends what Windlass knows of it, not the run at the vendor.
+    #[arg(long)]
+    force: bool,
 }
 
 /// The words that a person may use.
@@ -115,7 +118,8 @@ pub enum NotTaken {
     },
     /// Windlass sees it.
     #[error(
-        "receipt {receipt} is accepted and followed ({state}): a word is for what Windlass cannot find out. It is taken once Windlass says LostSight"
+        "receipt {receipt} is accepted and followed ({state}): a word is for what Windlass cannot find out. It is taken once Windlass says OutOfSight, \
+         LostSight or Overdue. To have it ended here though the vendor may go on with it: --force"
     )]
     Followed {
         /// The receipt.
@@ -173,7 +177,7 @@ pub async fn main(args: &ResolveArgs, cluster: &Cluster, page: &Page) -> anyhow:
     let mut out = std::io::stdout().lock();
     out.write_all(render::text(&known, page).as_bytes())?;
     out.flush()?;
-    takes_a_word(&known)?;
+    takes_a_word(&known, args.force)?;
     let mut input = std::io::stdin().lock();
     let asked = ask::word(&mut input, &mut out, args.verdict, args.reason.as_deref(), args.yes, &known)?;
     let Some((verdict, reason)) = asked else {
@@ -222,7 +226,7 @@ async fn gather(args: &ResolveArgs, cluster: &Cluster, page: &Page) -> Result<Kn
 }
 
 /// Whether a person's word on it is wanted at all.
-fn takes_a_word(known: &Known) -> Result<(), NotTaken> {
+fn takes_a_word(known: &Known, force: bool) -> Result<(), NotTaken> {
     let record = &known.record;
     let receipt = record.receipt.clone();
     if !record.resolved_as.is_empty() {
@@ -238,10 +242,12 @@ fn takes_a_word(known: &Known) -> Result<(), NotTaken> {
         "sending" => Err(NotTaken::OnItsWay { receipt }),
         "unreadable" => Err(NotTaken::Unreadable { receipt }),
         "accepted" => match known.row() {
-            Some(row) if !matches!(row.reason.as_deref(), Some("LostSight" | "Overdue" | "OutOfSight")) => Err(NotTaken::Followed {
-                receipt,
-                state: row.state.clone().unwrap_or_default(),
-            }),
+            Some(row) if !force && !matches!(row.reason.as_deref(), Some("LostSight" | "Overdue" | "OutOfSight")) => {
+                Err(NotTaken::Followed {
+                    receipt,
+                    state: row.state.clone().unwrap_or_default(),
+                })
+            }
             _ => Ok(()),
         },
         end => Err(NotTaken::Ended {
@@ -290,23 +296,26 @@ mod tests {
         let said = json!({"spec": {"resolution": {"verdict": "Started", "by": "alice", "reason": "seen"}}});
         let accepted = json!({"status": {"answer": {"kind": "Accepted", "at": "2026-11-28T00:02:34Z"}}});
         let newer = json!({"status": {"answer": {"kind": "Perhaps"}}});
-        takes_a_word(&known(&json!({}))).unwrap();
+        takes_a_word(&known(&json!({})), false).unwrap();
         for (change, says) in [
             (ended, "ended as Succeeded"),
             (said, "alice has said Started"),
             (newer, "does not know"),
         ] {
-            let error = takes_a_word(&known(&change)).unwrap_err().to_string();
-            assert!(error.contains(says), "{error}");
+            for force in [false, true] {
+                let error = takes_a_word(&known(&change), force).unwrap_err().to_string();
+                assert!(error.contains(says), "{error}");
+            }
         }
         let mut running = known(&accepted);
         let row = |known: &mut Known, reason: &str| {
             known.upgrade.as_mut().unwrap().status.targets[0].reason = Some(reason.to_owned());
         };
         row(&mut running, "Running");
-        assert!(matches!(takes_a_word(&running), Err(NotTaken::Followed { .. })));
+        assert!(matches!(takes_a_word(&running, false), Err(NotTaken::Followed { .. })));
+        takes_a_word(&running, true).unwrap();
         row(&mut running, "LostSight");
-        takes_a_word(&running).unwrap();
+        takes_a_word(&running, false).unwrap();
         assert!(fits(&running, Verdict::NotStarted).is_err(), "it was taken");
         fits(&running, Verdict::Failed).unwrap();
     }
@@ -315,12 +324,12 @@ mod tests {
     fn a_start_that_may_be_on_its_way_is_nobodys_to_settle() {
         let young = json!({"metadata": {"creationTimestamp": "2026-11-28T02:09:30Z"}, "status": null});
         assert_eq!(
-            takes_a_word(&known(&young)),
+            takes_a_word(&known(&young), false),
             Err(NotTaken::OnItsWay {
                 receipt: "hmc-3gcf56nlseiyiyh2wy7l-00004".to_owned()
             })
         );
         let old = json!({"status": null});
-        takes_a_word(&known(&old)).unwrap();
+        takes_a_word(&known(&old), false).unwrap();
     }
 }

@@ -136,6 +136,25 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_limit_of_any_bytes_is_the_number_that_it_says_or_none(
+            values in prop::collection::vec(prop::collection::vec(any::<u8>().prop_filter("no control", |b| *b == b'\t' || *b >= 32 && *b != 127), 0..40), 4),
+            numbers in prop::array::uniform4(any::<u32>()),
+        ) {
+            let names = ["x-ratelimit-limit-day", "x-ratelimit-remaining-day", "x-ratelimit-limit-second", "x-ratelimit-remaining-second"];
+            let pairs: Vec<(&'static str, &[u8])> = names.into_iter().zip(values.iter().map(Vec::as_slice)).collect();
+            let told = Limits::read(&headers(&pairs));
+            let all = [told.per_day, told.left_today, told.per_second, told.left_this_second];
+            for (value, told) in values.iter().zip(all) {
+                let plain = std::str::from_utf8(value).ok().filter(|text| text.is_ascii()).map(str::trim).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+                prop_assert_eq!(told, plain.and_then(|text| text.parse::<u32>().ok()));
+            }
+            let texts = numbers.map(|number| number.to_string());
+            let pairs: Vec<(&'static str, &[u8])> = names.into_iter().zip(texts.iter().map(String::as_bytes)).collect();
+            let told = Limits::read(&headers(&pairs));
+            prop_assert_eq!([told.per_day, told.left_today, told.per_second, told.left_this_second], numbers.map(Some));
+        }
+
+        #[test]
         fn whatever_is_a_cookie_can_be_sent_back(values in prop::collection::vec(prop::collection::vec(32..=126_u8, 0..60), 0..40)) {
             let all: Vec<(&'static str, &[u8])> = values.iter().map(|value| ("set-cookie", value.as_slice())).collect();
             let cookies = Cookies::read(&headers(&all));

@@ -55,6 +55,7 @@ use crate::clock::Clock;
 use crate::upgrade::target::Authority;
 use crate::upgrade::timing::Timing;
 
+pub use clients::public_authorities;
 pub use fence::Fence;
 pub use fence::FenceError;
 pub use fence::Forbidden;

@@ -52,7 +52,7 @@ async fn a_doubt_is_shown_with_its_evidence_and_ends_by_a_word_in_ones_own_name_
     let followed = resolver
         .types(&["resolve", &next, "--verdict", "Failed", "--reason", "x", "--yes"])
         .await?;
-    assert!(followed.failed().contains("is accepted and followed (RUNNING)"));
+    assert!(followed.failed().contains("is accepted and followed (RUNNING)") && followed.failed().contains("--force"));
 
     let csv = resolver.types(&["receipts", "fwup/u", "-o", "csv"]).await?.with(0);
     let lines: Vec<&str> = csv.split("\r\n").collect();
@@ -64,5 +64,20 @@ async fn a_doubt_is_shown_with_its_evidence_and_ends_by_a_word_in_ones_own_name_
     assert!(lines[1].contains(&format!(",NotStarted,{},", resolver.user)), "{csv}");
     let open = resolver.types(&["receipts", "--open"]).await?.with(0);
     assert!(open.contains(&next) && !open.contains(&receipt), "{open}");
+
+    // Unless somebody insists: what Windlass follows is over for it then, and not for the console.
+    let forced = [
+        "resolve",
+        &next,
+        "--verdict",
+        "Failed",
+        "--reason",
+        "IBM stops it",
+        "--force",
+        "--yes",
+    ];
+    resolver.types(&forced).await?.with(0);
+    console.until("it is over", |s| s.state() == "FAILED").await?;
+    console.assert_started(1, 2);
     Ok(())
 }

@@ -4,9 +4,12 @@ use kube::api::Patch;
 use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
+use windlass::api::FirmwareUpgrade;
 
 use super::actions;
 use super::flux;
+use crate::central;
+use crate::sim::aruba;
 use crate::sim::vcenter::Config;
 use crate::sim::vcenter::VERSION_NEW;
 use crate::sim::vcenter::VERSION_OLD;
@@ -126,5 +129,33 @@ async fn live_equals_applied_after_run() -> anyhow::Result<()> {
     let live = serde_json::to_value(world.batches().get("b").await?)?;
     assert_eq!(live["spec"], batch["spec"]);
     assert_eq!(world.vcenter.log().posts().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn live_equals_applied_after_a_run_of_devices_too() -> anyhow::Result<()> {
+    let (world, _operator) = central::World::ready("no-drift-devices", central::still()).await?;
+    let spec = json!({
+        "connectionRef": {"name": central::NAME}, "version": aruba::VERSION_NEW,
+        "arubaCustomer": {"customerId": aruba::CUSTOMER, "deviceType": "CX", "reboot": true},
+    });
+    let upgrade = json!({
+        "apiVersion": "windlass.dev/v1alpha1", "kind": "FirmwareUpgrade",
+        "metadata": {"name": "u", "namespace": world.namespace}, "spec": spec,
+    });
+    let request = json!({"name": "upgrades", "objects": [upgrade]});
+    let apply = async || -> anyhow::Result<Vec<Value>> {
+        let answer = world.plane.gitops("flux-apply", &request).await?;
+        Ok(answer["changes"].as_object().unwrap().values().cloned().collect())
+    };
+    assert_eq!(apply().await?, ["created"]);
+    world.taken().await?;
+    assert_eq!(apply().await?, ["unchanged"]);
+    world.finish()?;
+    world.reason("SUCCESS", "UpgradeSucceeded").await?;
+    assert_eq!(apply().await?, ["unchanged"]);
+    let live = world.api::<FirmwareUpgrade>().get("u").await?;
+    assert_eq!(serde_json::to_value(live)?["spec"], spec);
+    world.assert_started(1, 1);
     Ok(())
 }

@@ -111,7 +111,8 @@ impl Effect {
     pub fn takes(&self, variant: Variant) -> bool {
         let read = self.label.contains("GET") || self.label.contains("LIST");
         match variant {
-            Variant::Stale => read,
+            // What was true earlier is the reply of an earlier one.
+            Variant::Stale => read && self.nth > 1,
             // A read commits nothing: late, or cut after its answer, it is cut before.
             Variant::Late | Variant::CutAfter | Variant::ErrorAfter | Variant::Duplicated => !read,
             _ => true,
@@ -195,12 +196,13 @@ pub fn totals(effects: &[Effect], cells: &Cells) -> String {
     let over = |c: &Cell| if let Cell::Over(why) = c { Some(why.clone()) } else { None };
     let harmed = effects.iter().filter(|e| cells.keys().any(|(harmed, _)| harmed == *e)).count();
     format!(
-        "effects {} of {}, variants tried {}, not reached {}, violations (duplicates and the rest) {}, stuck {}, other ends {} ({}), \
+        "effects {} of {}, variants tried {}, not reached {}, duplicate starts {}, violations of any kind {}, stuck {}, other ends {} ({}), \
          UNKNOWN that needed a person {} ({})",
         harmed,
         effects.len(),
         cells.len(),
         of(&|c| *c == Cell::NotReached),
+        of(&|c| matches!(c, Cell::Violation(what) if super::oracle::tells_of_two_starts(what))),
         of(&|c| matches!(c, Cell::Violation(_))),
         of(&|c| matches!(c, Cell::Stuck(_))),
         of(&|c| matches!(c, Cell::Over(_))),

@@ -31,6 +31,14 @@ pub async fn breaches<W: Life>(story: &Story<W>, rests: &[Rest]) -> anyhow::Resu
     Ok(found)
 }
 
+/// The words of a duplicate start.
+const TWICE: &str = "was started more than once";
+
+/// Whether a breach is that one.
+pub fn tells_of_two_starts(breach: &str) -> bool {
+    breach.contains(TWICE)
+}
+
 /// P2: one start for each target and version. An intermediary's second copy has the number of the first and is not Windlass's.
 fn starts<W: Life>(log: &Log) -> Vec<String> {
     let mut requests = BTreeMap::<(String, String), BTreeSet<u64>>::new();
@@ -40,7 +48,7 @@ fn starts<W: Life>(log: &Log) -> Vec<String> {
     let mut found = Vec::new();
     for ((target, version), requests) in requests {
         if requests.len() > 1 {
-            found.push(format!("{target} was started {} times to {version}", requests.len()));
+            found.push(format!("{target} {TWICE} ({} times) to {version}", requests.len()));
         }
         // What a vendor makes of a second request is its own affair: sending one is the breach.
         let is_again = |post: &Entry| W::asks(post, &target, &version) && requests.first().is_some_and(|first| post.number > *first);

@@ -31,8 +31,8 @@ use crate::world::World;
 /// Stories at once.
 const AT_ONCE: usize = 8;
 
-/// The least that a pause lasts: longer than the grace period of [`Story`]'s operators. In production that is 15 minutes.
-const PAUSE: Duration = Duration::from_secs(6);
+/// The least that a pause lasts: to the grace period of [`Story`]'s operators as twenty minutes are to the fifteen of production.
+const PAUSE: Duration = Duration::from_millis(7400);
 
 /// An effect that has not come by then does not come in that run.
 const REACHED: Duration = Duration::from_secs(30);

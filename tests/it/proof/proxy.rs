@@ -343,9 +343,9 @@ async fn harm(core: &Arc<Core>, asked: Asked, fault: Fault, trap: &Trap) -> io::
         }
         Fault::Stale => {
             let known = lock(&core.book).first.get(&asked.uri).cloned();
-            let reply = match known {
-                Some(reply) if asked.method == Method::GET => reply,
-                _ => core.forward(asked).await?,
+            // With nothing older to answer with, nothing was done to it.
+            let Some(reply) = known.filter(|_| asked.method == Method::GET) else {
+                return core.forward(asked).await.map(whole);
             };
             hit();
             Ok(whole(reply))

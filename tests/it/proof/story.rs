@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a story looks whether it has come to rest.
 const POLL: Duration = Duration::from_millis(150);
 
+/// What is over stays so for so long: several passes and looks at the vendor.
+const CALM: Duration = Duration::from_millis(1600);
+
 /// A story's world, that of a vCenter unless it says otherwise, and the proxy its operators go through.
 pub struct Story<W = World> {
     /// Namespace and vendor.
@@ -168,13 +171,19 @@ impl<W: Life> Story<W> {
         self.world.operator_as(lease, Some(&proxy.url())).await
     }
 
-    /// Waits until the upgrade of this name is over, or waits for a person.
+    /// Waits until the upgrade of this name is over, or waits for a person, and has been so for a while: what is sent after an end would be seen.
     pub async fn rest(&self, name: &str) -> anyhow::Result<Rest> {
         let deadline = Instant::now() + PATIENCE;
+        let mut since: Option<(String, Instant)> = None;
         loop {
             let (rest, over) = self.look(name).await?;
-            if over {
-                return Ok(rest);
+            match &since {
+                Some((state, at)) if over && *state == rest.state => {
+                    if at.elapsed() >= CALM {
+                        return Ok(rest);
+                    }
+                }
+                _ => since = over.then(|| (rest.state.clone(), Instant::now())),
             }
             if Instant::now() >= deadline {
                 return Ok(Rest {

@@ -1,7 +1,7 @@
-//! A provider's weekend: hundreds of customers on one account, in one window, with the calls that Central allows in a day.
+//! A provider's weekend: many customers on one account, in one window, with the calls that Central allows in a day.
 //!
 //! The whole operator runs in here against the real API server, under the chart's RBAC, and against a simulated Central that counts. All three have
-//! the same clock, which the story moves, so that two days take a minute. `WINDLASS_TEST_SCALE=large` is three hundred customers.
+//! the same clock, which the story moves, so that two days take a minute. Eight customers by default; three hundred with `WINDLASS_TEST_SCALE=large`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +35,7 @@ use crate::leaps::Hands;
 use crate::plane::Plane;
 use crate::proof::era::Era;
 use crate::proof::proxy::Proxy;
+use crate::proof::show;
 use crate::scale::large;
 use crate::sim;
 use crate::sim::Action;
@@ -65,6 +66,9 @@ const EVERY: u64 = 1800;
 
 /// The longest step: a fraction of the shortest time between two looks.
 const STEP: Duration = Duration::from_secs(30);
+
+/// Most memory of the process that all of the story runs in, whatever its size; other stories run in it, too.
+const MOST_MEMORY: u64 = 1_500_000_000;
 
 /// How large it is.
 struct Size {
@@ -341,11 +345,11 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
         let states = states(&found);
         let of = |state: &str| states.get(state).copied().unwrap_or(0);
         most = most.max(of("STARTED") + of("RUNNING") + of("UNKNOWN"));
-        println!(
+        show(&format!(
             "weekend: {:.0}: {states:?}; {} s of the machine's time",
             here.clock.wall(),
             began.elapsed().as_secs()
-        );
+        ));
         assert!(
             now >= OPENS || here.central.log().committed().is_empty(),
             "nothing starts before its window opens"
@@ -358,6 +362,11 @@ async fn weekend(plane: &'static Plane, size: &Size) -> anyhow::Result<()> {
         here.stop(second).await?;
     }
     report(&here, size, &all, (took, most), began);
+    assert!(
+        most <= usize::try_from(size.at_once)?,
+        "{most} at once, and the Connection allows {}",
+        size.at_once
+    );
     check(&here, size, &all, &found, lost).await
 }
 
@@ -365,9 +374,9 @@ fn report(here: &Weekend, size: &Size, all: &[Wanted], (last, most): (Duration, 
     let log = here.central.log();
     for (day, calls) in here.central.charged() {
         let percent = calls * 100 / u64::from(size.per_day);
-        println!("weekend: {day}: {calls:>5} of {} calls, {percent} %", size.per_day);
+        show(&format!("weekend: {day}: {calls:>5} of {} calls, {percent} %", size.per_day));
     }
-    println!(
+    show(&format!(
         "weekend: {} customers, {} upgrades, at most {most} at once; done {} h after Friday 23:30; starts {}, duplicates {}, refused for \
          too many in one second {}; {} s of the machine's time",
         size.customers,
@@ -377,7 +386,7 @@ fn report(here: &Weekend, size: &Size, all: &[Wanted], (last, most): (Duration, 
         log.duplicates().len(),
         here.central.over_quota(),
         began.elapsed().as_secs(),
-    );
+    ));
 }
 
 async fn check(here: &Weekend, size: &Size, all: &[Wanted], found: &[FirmwareUpgrade], lost: u64) -> anyhow::Result<()> {
@@ -421,7 +430,25 @@ async fn check(here: &Weekend, size: &Size, all: &[Wanted], found: &[FirmwareUpg
             .iter()
             .map(|receipt| serde_json::to_string(&receipt).map_or(0, |text| text.len())),
     );
-    println!("weekend: the largest status has {status} bytes, the largest receipt {receipt}");
+    show(&format!(
+        "weekend: the largest status has {status} bytes, the largest receipt {receipt}"
+    ));
     assert!(status < 4096 && receipt < 8192, "nothing grows with the number of devices");
+    // Two operators, one after the other, the simulated Central and the story in one process.
+    let memory = resident()?;
+    show(&format!("weekend: {} MB of memory", memory / 1_000_000));
+    assert!(memory < MOST_MEMORY, "{memory} bytes for {} upgrades", all.len());
     Ok(())
+}
+
+/// What this process has in memory, in bytes.
+fn resident() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: u64 = line
+        .and_then(|line| line.trim().strip_suffix("kB"))
+        .unwrap_or_default()
+        .trim()
+        .parse()?;
+    Ok(kilobytes * 1024)
 }
