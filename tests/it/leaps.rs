@@ -18,6 +18,9 @@ const STILL: Duration = Duration::from_millis(1);
 /// So often in a row.
 const STILL_TIMES: u32 = 2;
 
+/// More parks than this are somebody's doing from the beginning. How many there are with nobody's differs with how the test was built.
+const MOST_QUIET: u64 = 2;
+
 /// The first step after something has happened: a fraction of the shortest pause of an operator.
 const FIRST_STEP: Duration = Duration::from_millis(100);
 
@@ -35,6 +38,8 @@ pub struct Hands {
     _held: mpsc::Sender<()>,
     longest: Duration,
     step: Duration,
+    /// The fewest parks that waiting for the machine's time has taken: nobody else did anything then.
+    quiet: u64,
 }
 
 impl Hands {
@@ -46,19 +51,22 @@ impl Hands {
             _held: held,
             longest,
             step: FIRST_STEP,
+            quiet: MOST_QUIET,
         }
     }
 
     /// Returns when nothing happens any more in this runtime and nothing is under way outside; whether anything did.
-    async fn rest(&self, under_way: &impl Fn() -> usize) -> bool {
+    async fn rest(&mut self, under_way: &impl Fn() -> usize) -> bool {
         let metrics = Handle::current().metrics();
         let mut happened = false;
         let mut still = 0;
         while still < STILL_TIMES {
             let parked = metrics.worker_park_count(0);
-            // The machine's time, not the runtime's. Waiting for it parks the runtime once; more is somebody's doing.
+            // The machine's time, not the runtime's. Waiting for it parks the runtime once or twice; more is somebody's doing.
             let waited = tokio::task::spawn_blocking(|| std::thread::sleep(STILL)).await;
-            let moved = waited.is_err() || metrics.worker_park_count(0) > parked + 1 || under_way() > 0;
+            let parks = metrics.worker_park_count(0) - parked;
+            self.quiet = self.quiet.min(parks.max(1));
+            let moved = waited.is_err() || parks > self.quiet || under_way() > 0;
             still = if moved { 0 } else { still + 1 };
             happened |= moved;
         }

@@ -52,7 +52,11 @@ async fn a_doubt_is_shown_with_its_evidence_and_ends_by_a_word_in_ones_own_name_
     let followed = resolver
         .types(&["resolve", &next, "--verdict", "Failed", "--reason", "x", "--yes"])
         .await?;
-    assert!(followed.failed().contains("is accepted and followed (RUNNING)") && followed.failed().contains("--force"));
+    let refused = followed.failed();
+    assert!(
+        refused.contains("is accepted and followed (RUNNING)") && refused.contains("--force"),
+        "{refused}"
+    );
 
     let csv = resolver.types(&["receipts", "fwup/u", "-o", "csv"]).await?.with(0);
     let lines: Vec<&str> = csv.split("\r\n").collect();
