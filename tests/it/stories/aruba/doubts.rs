@@ -7,6 +7,7 @@ use crate::sim::When;
 use crate::sim::aruba::CUSTOMER;
 use crate::sim::aruba::Kind;
 use crate::sim::aruba::ScheduledAt;
+use crate::sim::aruba::Settings;
 use crate::sim::aruba::VERSION_NEW;
 
 #[tokio::test]
@@ -23,19 +24,26 @@ async fn a_start_whose_answer_was_lost_is_found_by_the_time_that_it_named() -> a
 }
 
 #[tokio::test]
-async fn a_start_whose_answer_was_lost_and_that_shows_on_no_device_is_found_by_the_versions_and_never_sent_again() -> anyhow::Result<()> {
-    let config = still().settings(|s| s.scheduled_at = ScheduledAt::Never);
-    let (world, _operator) = World::ready("aruba-hidden", config).await?;
-    world.next_start(Action::Drop { when: When::After });
-    world.upgrade(VERSION_NEW).await?;
-    let doubt = world.until("in doubt", |s| s.state() == "UNKNOWN").await?;
-    assert_ne!(doubt.condition("Ready", "status"), "True");
-    world.looks(3).await?;
-    world.assert_started(1, 1);
-    world.finish()?;
-    world.reason("SUCCESS", "UpgradeSucceeded").await?;
-    world.assert_started(1, 1);
-    assert_eq!(world.central.at_version(CUSTOMER, Kind::Cx, VERSION_NEW)?, 4);
+async fn a_start_whose_answer_was_lost_and_whose_time_shows_on_no_device_is_found_by_the_versions_and_never_sent_again()
+-> anyhow::Result<()> {
+    let settings: [fn(&mut Settings); 3] = [
+        |s| s.scheduled_at = ScheduledAt::Never,
+        |s| s.scheduled_at_off_secs = -7,
+        |s| s.scheduled_at_off_secs = 1,
+    ];
+    for (n, change) in settings.into_iter().enumerate() {
+        let (world, _operator) = World::ready(&format!("aruba-hidden-{n}"), still().settings(change)).await?;
+        world.next_start(Action::Drop { when: When::After });
+        world.upgrade(VERSION_NEW).await?;
+        let doubt = world.until("in doubt", |s| s.state() == "UNKNOWN").await?;
+        assert_ne!(doubt.condition("Ready", "status"), "True");
+        world.looks(3).await?;
+        world.assert_started(1, 1);
+        world.finish()?;
+        world.reason("SUCCESS", "UpgradeSucceeded").await?;
+        world.assert_started(1, 1);
+        assert_eq!(world.central.at_version(CUSTOMER, Kind::Cx, VERSION_NEW)?, 4);
+    }
     Ok(())
 }
 

@@ -57,24 +57,6 @@ async fn whatever_the_documents_leave_open_nothing_is_started_twice() -> anyhow:
 }
 
 #[tokio::test]
-async fn a_start_that_shows_with_another_time_than_it_named_is_found_by_the_versions() -> anyhow::Result<()> {
-    for (n, off) in [-7, 1].into_iter().enumerate() {
-        let config = still().settings(|s| s.scheduled_at_off_secs = off);
-        let (world, _operator) = World::ready(&format!("aruba-off-{n}"), config).await?;
-        world.next_start(Action::Drop { when: When::After });
-        world.upgrade(VERSION_NEW).await?;
-        let doubt = world.until("in doubt", |s| s.state() == "UNKNOWN").await?;
-        assert_ne!(doubt.condition("Ready", "status"), "True");
-        world.looks(3).await?;
-        world.assert_started(1, 1);
-        world.finish()?;
-        world.reason("SUCCESS", "UpgradeSucceeded").await?;
-        world.assert_started(1, 1);
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn swarms_are_all_seen_whichever_way_they_are_counted_and_cut() -> anyhow::Result<()> {
     for (n, count) in [SwarmCount::All, SwarmCount::Page, SwarmCount::Absent].into_iter().enumerate() {
         // Cut at less than what is asked for.
